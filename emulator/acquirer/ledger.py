@@ -1,0 +1,117 @@
+"""The record of truth behind the ISO 8583 host and the provider's calls.
+
+One lock guards it: the ISO host asks from an event loop, the HTTPS service from its
+threads, and tests look at it directly.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from protocols.bindingtag import BindingTag
+from protocols.sensitive import mask
+
+
+class AccountKind(StrEnum):
+    PERSONAL = "personal"
+    CORPORATE = "corporate"
+
+
+@dataclass
+class BankAccount:
+    """An account at some bank: who holds it and whether it can be paid to."""
+
+    number: str
+    holder: str
+    kind: AccountKind = AccountKind.PERSONAL
+    is_open: bool = True
+
+
+@dataclass
+class Merchant:
+    """``mid`` has 15 characters; ``account`` is the settlement account's number."""
+
+    mid: str
+    name: str
+    operator: str
+    account: str
+    branch: str
+    version: int = 1
+
+
+@dataclass
+class TerminalRecord:
+    """What the host knows of a terminal. ``tmk`` is its 16-byte master key."""
+
+    tid: str
+    mid: str
+    serial: str
+    tmk: bytes
+    batch: int = 1
+    processing_request: int = 0
+    tag_version_fetched: int = 0
+    working_keys: tuple[bytes, bytes] | None = None  # PIK, MAK in clear
+
+
+@dataclass
+class Application:
+    """One account-change application. ``status`` is ChinaUMS's two digits."""
+
+    reg_id: str
+    mid: str
+    new_account: str
+    status: str = "00"
+    fail_reason: str = ""
+    signed_at: float | None = None
+    history: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """Merchants, terminals, accounts, applications; use ``with ledger.locked():``."""
+
+    def __init__(self, tag_key: bytes | None = None) -> None:
+        self.tag_key = tag_key or secrets.token_bytes(32)
+        self.accounts: dict[str, BankAccount] = {}
+        self.merchants: dict[str, Merchant] = {}
+        self.terminals: dict[str, TerminalRecord] = {}
+        self.applications: dict[str, Application] = {}
+        self.branches: dict[str, str] = {}
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def locked(self) -> Iterator[Ledger]:
+        with self._lock:
+            yield self
+
+    def terminals_of(self, mid: str) -> list[TerminalRecord]:
+        with self._lock:
+            return [t for t in self.terminals.values() if t.mid == mid]
+
+    def binding_tag(self, tid: str) -> BindingTag:
+        """The tag that a parameter download carries to this terminal now."""
+        with self._lock:
+            merchant = self.merchants[self.terminals[tid].mid]
+            return BindingTag.issue(
+                self.tag_key,
+                mid=merchant.mid,
+                tid=tid,
+                mask=mask(merchant.account),
+                version=merchant.version,
+            )
+
+    def change_account(self, mid: str, number: str, *, request: int) -> None:
+        """Pay takings to ``number`` from now on; ask the terminals to fetch it.
+
+        ``request`` is the processing request (0 to 9) that their next answer holds.
+        """
+        with self._lock:
+            merchant = self.merchants[mid]
+            merchant.account = number
+            merchant.version += 1
+            for terminal in self.terminals_of(mid):
+                terminal.processing_request = request

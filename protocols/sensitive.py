@@ -1,0 +1,108 @@
+"""Numbers that must not leak, and the one way to mask them.
+
+Python cannot wipe a ``str``: what is promised here is that no text form, pickle or
+traceback of these values shows more than the mask, and that ``reveal`` is the only
+way to the digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from typing import NoReturn
+
+_KEPT_HEAD = 6
+_KEPT_TAIL = 4
+_SHORTEST_FOR_HEAD = 14
+
+
+def mask(number: str) -> str:
+    """Truncate to the first 6 and last 4 digits, length kept (PCI DSS 3.4, R48).
+
+    Numbers of 13 digits and fewer show the last 4 only; of 4 and fewer, nothing.
+    """
+    if len(number) <= _KEPT_TAIL:
+        return "*" * len(number)
+    head = _KEPT_HEAD if len(number) >= _SHORTEST_FOR_HEAD else 0
+    hidden = len(number) - head - _KEPT_TAIL
+    return number[:head] + "*" * hidden + number[-_KEPT_TAIL:]
+
+
+def clean_digits(text: str) -> str:
+    """Typed or printed digits to plain ASCII ones: NFKC, spaces and hyphens dropped.
+
+    Raises:
+        ValueError: anything but digits is left; the message does not quote it.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    digits = "".join(c for c in plain if c not in " -\u2010\u2011\u2013\t")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("only digits, spaces and hyphens are allowed")
+    return digits
+
+
+class AccountNumber:
+    """A bank account number of 6 to 40 digits that shows only its mask.
+
+    Raises:
+        ValueError: not digits, or of another length; the number is not quoted.
+    """
+
+    __slots__ = ("__digits",)
+    _lengths = range(6, 41)
+
+    def __init__(self, text: str) -> None:
+        digits = clean_digits(text)
+        if len(digits) not in self._lengths:
+            low, high = self._lengths[0], self._lengths[-1]
+            raise ValueError(f"{len(digits)} digits: {low} to {high} are expected")
+        self.__digits = digits
+
+    def reveal(self) -> str:
+        """The digits in clear: for sealing and for the wire, never for a person."""
+        return self.__digits
+
+    @property
+    def masked(self) -> str:
+        return mask(self.__digits)
+
+    def keyed_hash(self, key: bytes) -> str:
+        """HMAC-SHA-256 of the digits under ``key``, as 64 hexadecimal digits."""
+        return hmac.new(key, self.__digits.encode(), hashlib.sha256).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AccountNumber):
+            return NotImplemented
+        return hmac.compare_digest(self.__digits, other.reveal())
+
+    def __hash__(self) -> int:
+        return hash((AccountNumber, self.__digits))
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.masked})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be pickled or copied")
+
+
+class CardNumber(AccountNumber):
+    """A PAN: 13 to 19 digits (ISO/IEC 7812-1; UnionPay uses the whole range)."""
+
+    __slots__ = ()
+    _lengths = range(13, 20)
+
+
+def consistent(one: str, other: str) -> int | None:
+    """Compare two masks digit by digit where both show one.
+
+    Returns:
+        How many digits agree, or None when lengths or shown digits differ.
+    """
+    if len(one) != len(other):
+        return None
+    shown = [(a, b) for a, b in zip(one, other, strict=True) if "*" not in (a, b)]
+    return len(shown) if all(a == b for a, b in shown) else None
