@@ -1,0 +1,1 @@
+"""THE ORDER: what field and office share. States, events, effects, order files."""

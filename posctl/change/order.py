@@ -1,0 +1,185 @@
+"""An order is the fold of its events. ``fold`` is the only place that moves one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from posctl.change.states import (
+    EFFECTS,
+    FINAL,
+    HANDS_OVER,
+    TRANSITIONS,
+    UNCOMMITTED,
+    Holder,
+    State,
+    Terminal,
+)
+from posctl.model.canonical import Json
+from posctl.model.errors import CheckFailed
+from posctl.store.eventlog import Event
+
+_COPIED: dict[str, tuple[str, ...]] = {
+    "order.opened": ("operator", "profile", "profile_version", "field_id", "address"),
+    "look.done": ("mid", "tid", "serial", "old_mask", "old_version"),
+    "backup.proved": ("backup",),
+    "account.sealed": ("new_mask", "new_hash", "sealed", "label"),
+    "preflight.passed": ("documents", "fee"),
+    "order.proposed": ("valid_until",),
+    "order.approved": ("approver",),
+    "apply.intended": ("request_seq",),
+    "apply.done": ("application",),
+    "receipt.issued": ("receipt",),
+    "settle.intended": ("batch",),
+}
+"""Which parts of a payload the projection keeps, by kind."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is known of an order now. Masks only; the numbers are in sealed boxes."""
+
+    number: str
+    state: State
+    holder: Holder
+    position: int
+    hash: str
+    opened: str
+    changed: str
+    terminal: Terminal = Terminal.PENDING
+    effect: str | None = None
+    effect_since: str | None = None
+    committed: bool = False
+    lost_signs: int = 0
+    operator: str = ""
+    profile: str = ""
+    profile_version: int = 0
+    field_id: str = ""
+    address: str = ""
+    mid: str = ""
+    tid: str = ""
+    serial: str | None = None
+    old_mask: str | None = None
+    old_version: int | None = None
+    backup: str = ""
+    new_mask: str = ""
+    new_hash: str = ""
+    sealed: str = ""
+    label: str = ""
+    documents: tuple[Json, ...] = ()
+    fee: str = ""
+    valid_until: str = ""
+    approver: str = ""
+    request_seq: str = ""
+    application: str = ""
+    receipt: str = ""
+    batch: str = ""
+    reason: str = ""
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def may_roll_back(self) -> bool:
+        """Before the commit point: the provider cannot make it effective."""
+        return self.state in UNCOMMITTED and not self.committed
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Order:
+        typed: dict[str, Any] = data | {
+            "state": State(data["state"]),
+            "holder": Holder(data["holder"]),
+            "terminal": Terminal(data["terminal"]),
+            "documents": tuple(data["documents"]),
+        }
+        return cls(**typed)
+
+
+def fold(before: Json | None, event: Event) -> Json:
+    """The projection after ``event``.
+
+    Raises:
+        CheckFailed: ``order.transition`` when the table does not allow it.
+    """
+    if before is None:
+        state = _next_state(None, event)
+        order = Order(
+            number=event.order_id,
+            state=state,
+            holder=Holder.FIELD,
+            position=0,
+            hash="",
+            opened=event.time,
+            changed=event.time,
+        )
+    else:
+        order = Order.from_json(before)
+        _check_effect(order, event)
+        order = replace(order, state=_next_state(order, event))
+    return _after(order, event).to_json()
+
+
+def _next_state(order: Order | None, event: Event) -> State:
+    state = order.state if order else None
+    following = TRANSITIONS.get(event.kind, {}).get(state)
+    if following is None:
+        raise _illegal(order, event)
+    if event.kind == "rollback.done" and order and order.committed:
+        raise _illegal(order, event)
+    return following
+
+
+def _check_effect(order: Order, event: Event) -> None:
+    """An open effect ends before anything else happens; no end without a start."""
+    name, _, phase = event.kind.partition(".")
+    is_end = name in EFFECTS and phase != "intended"
+    if is_end != (order.effect is not None) or (is_end and order.effect != name):
+        raise _illegal(order, event)
+
+
+def _illegal(order: Order | None, event: Event) -> CheckFailed:
+    return CheckFailed(
+        "order.transition",
+        order=event.order_id,
+        state=str(order.state) if order else "-",
+        effect=(order.effect if order else None) or "-",
+        kind=event.kind,
+    )
+
+
+def _after(order: Order, event: Event) -> Order:
+    kept = {k: event.payload[k] for k in _COPIED.get(event.kind, ())}
+    if "documents" in kept:
+        kept["documents"] = tuple(kept["documents"])
+    if reason := event.payload.get("reason"):
+        kept["reason"] = reason
+    return replace(
+        order,
+        holder=HANDS_OVER.get(event.kind, order.holder),
+        position=event.position,
+        hash=event.hash,
+        changed=event.time,
+        terminal=_terminal(order, event.kind),
+        **_effect(order, event),
+        **kept,
+    )
+
+
+def _terminal(order: Order, kind: str) -> Terminal:
+    return Terminal.CONFIRMED if kind == "terminal.confirmed" else order.terminal
+
+
+def _effect(order: Order, event: Event) -> dict[str, Any]:
+    """Open effect, commit point, and how many signings went unanswered."""
+    name, _, phase = event.kind.partition(".")
+    if name not in EFFECTS:
+        return {}
+    if phase == "intended":
+        committed = order.committed or name == "sign"
+        return {"effect": name, "effect_since": event.time, "committed": committed}
+    lost = order.lost_signs + (event.kind == "sign.void")
+    return {"effect": None, "effect_since": None, "lost_signs": lost}

@@ -1,0 +1,175 @@
+"""The order file: how an order crosses from one place to the other (format 1).
+
+    {"format": "posctl-order", "version": 1,
+     "body":  {order, sender, events, attachments, documents, head, store_head, written},
+     "proof": {certificate, signature},       over the canonical form of body
+     "boxes": {sha256: base64}}               every hash is named in body
+
+``attachments`` go into the receiver's store; ``documents`` are sealed pictures, which
+stay in the file. The format is versioned; another version is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from posctl.change.journal import Journal
+from posctl.change.order import Order
+from posctl.change.states import Holder
+from posctl.model.canonical import Json, canonical
+from posctl.model.clock import stamp
+from posctl.model.errors import CheckFailed
+from posctl.store.eventlog import Event, check_chain
+from posctl.store.files import write_private
+from posctl.store.keys import Operator, Signer, check_signature
+
+SUFFIX = ".posctl-order"
+_FORMAT, _VERSION = "posctl-order", 1
+_LARGEST = 32 * 1024 * 1024
+_ATTACHMENTS = ("sealed", "backup", "receipt")
+
+
+@dataclass(frozen=True)
+class SealedDocument:
+    """A picture: kind at the provider, SHA-256 of the picture, the sealed bytes."""
+
+    kind: str
+    sha256: str
+    box: bytes
+
+
+@dataclass(frozen=True)
+class OrderFile:
+    """An order file whose signature, chain and hashes were right."""
+
+    number: str
+    sender: Holder
+    signer: Signer
+    events: tuple[Event, ...]
+    attachments: tuple[bytes, ...]
+    documents: tuple[SealedDocument, ...]
+    head: str
+
+
+def file_name(number: str) -> str:
+    return f"{number}{SUFFIX}"
+
+
+def write(
+    path: Path,
+    journal: Journal,
+    operator: Operator,
+    now: datetime,
+    documents: Sequence[SealedDocument] = (),
+) -> None:
+    """Write the order as this place holds it, signed by ``operator``."""
+    order = journal.order
+    attachments = _attachments(journal, order)
+    boxes = {_sha256(box): box for box in attachments}
+    boxes |= {_sha256(document.box): document.box for document in documents}
+    body: Json = {
+        "order": order.number,
+        "sender": str(journal.place),
+        "events": [event.to_json() for event in journal.log.events(order.number)],
+        "attachments": [_sha256(box) for box in attachments],
+        "documents": [
+            {"kind": d.kind, "sha256": d.sha256, "box": _sha256(d.box)}
+            for d in documents
+        ],
+        "head": order.hash,
+        "store_head": journal.log.head(),
+        "written": stamp(now),
+    }
+    whole = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "body": body,
+        "proof": operator.sign("order file", body),
+        "boxes": {k: base64.b64encode(v).decode() for k, v in boxes.items()},
+    }
+    write_private(path, canonical(whole))
+
+
+def _attachments(journal: Journal, order: Order) -> list[bytes]:
+    hashes = [getattr(order, name) for name in _ATTACHMENTS]
+    return [journal.log.attachment(sha256) for sha256 in hashes if sha256]
+
+
+def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
+    """Open and check an order file.
+
+    Raises:
+        CheckFailed: ``orderfile.unreadable`` with the reason, ``signature.*``,
+            ``chain.broken``.
+    """
+    data = _load(path)
+    try:
+        signer = check_signature(
+            root, "order file", data["body"], data["proof"], at=now
+        )
+        return _checked(data["body"], _boxes(data["boxes"]), signer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, f"{type(error).__name__} in its parts") from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+        if len(raw) > _LARGEST:
+            raise _unreadable(path, "larger than 32 MiB")
+        data = json.loads(raw)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "cannot be opened") from None
+    except ValueError:
+        raise _unreadable(path, "not JSON") from None
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise _unreadable(path, "not an order file")
+    if data.get("version") != _VERSION:
+        raise _unreadable(path, f"version {data.get('version')} is not known here")
+    return data
+
+
+def _boxes(texts: Mapping[str, str]) -> dict[str, bytes]:
+    boxes = {
+        name: base64.b64decode(text, validate=True) for name, text in texts.items()
+    }
+    if any(_sha256(box) != name for name, box in boxes.items()):
+        raise ValueError("a box differs from its hash")
+    return boxes
+
+
+def _checked(body: Json, boxes: Mapping[str, bytes], signer: Signer) -> OrderFile:
+    events = tuple(Event(**event) for event in body["events"])
+    check_chain(events)
+    if events[-1].hash != body["head"] or events[0].order_id != body["order"]:
+        raise ValueError("head or number differs from the events")
+    return OrderFile(
+        number=body["order"],
+        sender=Holder(body["sender"]),
+        signer=signer,
+        events=events,
+        attachments=tuple(boxes[sha256] for sha256 in body["attachments"]),
+        documents=tuple(
+            SealedDocument(d["kind"], d["sha256"], boxes[d["box"]])
+            for d in body["documents"]
+        ),
+        head=body["head"],
+    )
+
+
+def _unreadable(path: Path, reason: str) -> CheckFailed:
+    return CheckFailed("orderfile.unreadable", path=str(path), reason=reason)
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,128 @@
+"""The states of an order and the one table of what may happen in each (R35).
+
+A kind of event that is not in the table, or not for the state an order is in, is
+refused: there is no other way to move an order.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    DRAFT = "DRAFT"
+    PRECHECKED = "PRECHECKED"
+    BACKED_UP = "BACKED_UP"
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    COOLING = "COOLING"
+    SUBMITTED = "SUBMITTED"
+    WAITING_MERCHANT = "WAITING_MERCHANT"
+    AUDITING = "AUDITING"
+    READBACK = "READBACK"
+    EFFECTIVE = "EFFECTIVE"
+    CLOSED = "CLOSED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    FROZEN = "FROZEN"
+    UNKNOWN = "UNKNOWN"
+    ROLLED_BACK = "ROLLED_BACK"
+    MANUAL = "MANUAL"
+
+
+class Terminal(StrEnum):
+    """What the terminal itself shows of the change, beside the order's state."""
+
+    NOT_APPLICABLE = "n/a"
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+
+
+class Holder(StrEnum):
+    """The one place that may add events to an order now."""
+
+    FIELD = "field"
+    OFFICE = "office"
+
+
+S = State
+FINAL = frozenset({S.CLOSED, S.REJECTED, S.EXPIRED, S.CANCELLED, S.ROLLED_BACK})
+"""No event changes these any more; they never block a new order."""
+
+UNCOMMITTED = (
+    S.DRAFT,
+    S.PRECHECKED,
+    S.BACKED_UP,
+    S.PROPOSED,
+    S.APPROVED,
+    S.COOLING,
+    S.SUBMITTED,
+)
+"""States that `rollback` may leave, as long as the commit point is not behind."""
+
+_ASKED = (S.SUBMITTED, S.WAITING_MERCHANT, S.AUDITING, S.UNKNOWN)
+
+
+def _stay(*states: State) -> dict[State | None, State]:
+    return {state: state for state in states}
+
+
+def _move(to: State, *states: State) -> dict[State | None, State]:
+    return dict.fromkeys(states, to)
+
+
+TRANSITIONS: dict[str, dict[State | None, State]] = {
+    # field
+    "order.opened": {None: S.DRAFT},
+    "look.done": _stay(S.DRAFT),
+    "preflight.passed": _move(S.PRECHECKED, S.DRAFT),
+    "backup.proved": _move(S.BACKED_UP, S.PRECHECKED),
+    "account.sealed": _stay(S.BACKED_UP),
+    "order.needless": _move(S.CANCELLED, S.BACKED_UP),
+    "order.proposed": _move(S.PROPOSED, S.BACKED_UP),
+    "order.sent": _stay(S.PROPOSED),
+    # office
+    "order.received": _stay(S.PROPOSED, S.EFFECTIVE, *FINAL),
+    "order.approved": _move(S.APPROVED, S.PROPOSED),
+    "order.declined": _move(S.REJECTED, S.PROPOSED),
+    "order.expired": _move(S.EXPIRED, S.PROPOSED, S.APPROVED),
+    "apply.intended": _stay(S.APPROVED),
+    "apply.done": _move(S.SUBMITTED, S.APPROVED),
+    "apply.void": _stay(S.APPROVED),
+    "apply.refused": _move(S.REJECTED, S.APPROVED),
+    "sign.intended": _stay(S.SUBMITTED, S.UNKNOWN),
+    "sign.done": _move(S.AUDITING, S.SUBMITTED, S.UNKNOWN),
+    "sign.void": _move(S.SUBMITTED, S.SUBMITTED, S.UNKNOWN),
+    "sign.refused": _move(S.REJECTED, S.SUBMITTED),
+    "provider.waiting": _move(S.WAITING_MERCHANT, *_ASKED),
+    "provider.auditing": _move(S.AUDITING, *_ASKED),
+    "provider.unknown": _move(S.UNKNOWN, *_ASKED),
+    "provider.rejected": _move(S.REJECTED, *_ASKED),
+    "provider.effective": _move(S.READBACK, *_ASKED),
+    "readback.done": _move(S.EFFECTIVE, S.READBACK),
+    "readback.failed": _move(S.MANUAL, S.READBACK),
+    "receipt.issued": _stay(S.EFFECTIVE),
+    "order.returned": _stay(S.EFFECTIVE, *FINAL),
+    # both
+    "rollback.done": _move(S.ROLLED_BACK, *UNCOMMITTED),
+    # field, after the change
+    "settle.intended": _stay(S.EFFECTIVE),
+    "settle.done": _stay(S.EFFECTIVE),
+    "settle.void": _stay(S.EFFECTIVE),
+    "settle.refused": _stay(S.EFFECTIVE),
+    "terminal.confirmed": _stay(S.EFFECTIVE),
+    "order.closed": _move(S.CLOSED, S.EFFECTIVE),
+}
+
+EFFECTS = ("apply", "sign", "settle")
+"""Each has four kinds: ``intended`` before it, then ``done``, ``void`` (it did not
+happen, and cannot any more or does no harm) or ``refused`` (the outsider said no)."""
+
+HANDS_OVER: dict[str, Holder] = {
+    "order.opened": Holder.FIELD,
+    "order.sent": Holder.OFFICE,
+    "order.returned": Holder.FIELD,
+    "order.closed": Holder.OFFICE,
+}
+"""After these events the order is in the other place's hands."""

@@ -1,0 +1,359 @@
+"""The event log: journal, audit trail and evidence are the same rows (SQLite).
+
+Two hash chains run through each row. ``hash`` chains the events of ONE order and
+travels with it in order files; ``head`` chains ALL rows of this store, so that a row
+cut out of it shows. Every append is one durable transaction that also folds the
+event into the projection ``orders``: WAL, synchronous=FULL, asserted at opening.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from posctl.model.canonical import Json, canonical, digest
+from posctl.model.clock import Clock, stamp
+from posctl.model.errors import CheckFailed, LinkFailed
+
+GENESIS = "0" * 64
+_SCHEMA_VERSION = 1
+_BUSY_SECONDS = 5.0
+_FULL = 2
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    order_id TEXT NOT NULL, position INTEGER NOT NULL,
+    time TEXT NOT NULL, kind TEXT NOT NULL, payload TEXT NOT NULL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL, head TEXT NOT NULL,
+    UNIQUE (order_id, position)) STRICT;
+CREATE TABLE IF NOT EXISTS orders (
+    order_id TEXT PRIMARY KEY, projection TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS attachments (
+    sha256 TEXT PRIMARY KEY, order_id TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS outbox (
+    key TEXT PRIMARY KEY, order_id TEXT NOT NULL, notice TEXT NOT NULL,
+    delivered TEXT) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to an order. ``position`` counts from 1."""
+
+    order_id: str
+    position: int
+    time: str
+    kind: str
+    payload: Json
+    previous: str
+    hash: str
+
+    @classmethod
+    def chained(
+        cls, order_id: str, after: Event | None, time: str, kind: str, payload: Json
+    ) -> Event:
+        position = after.position + 1 if after else 1
+        previous = after.hash if after else GENESIS
+        own = _hash_of(order_id, position, time, kind, payload, previous)
+        return cls(order_id, position, time, kind, payload, previous, own)
+
+    def intact(self) -> bool:
+        return self.hash == _hash_of(
+            self.order_id,
+            self.position,
+            self.time,
+            self.kind,
+            self.payload,
+            self.previous,
+        )
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+
+def _hash_of(*parts: object) -> str:
+    return digest(["posctl event 1", *parts])
+
+
+def _next_head(head: str, event_hash: str) -> str:
+    return hashlib.sha256(f"{head}{event_hash}".encode()).hexdigest()
+
+
+Fold = Callable[[Json | None, Event], Json]
+"""The projection after an event; raises CheckFailed where no transition allows it."""
+
+
+class EventLog:
+    """The events of one place (field or office) in one file.
+
+    Args:
+        path: the SQLite file; made when missing, readable by its owner only.
+        fold: turns a projection and an event into the next projection.
+        clock: gives every event its time.
+
+    Raises:
+        LinkFailed: ``store.unusable``: not ours, damaged, or not writable.
+    """
+
+    def __init__(self, path: Path, fold: Fold, clock: Clock) -> None:
+        self.path = path
+        self._fold = fold
+        self._clock = clock
+        with _telling(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None
+            )
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA secure_delete=ON")
+        if self._db.execute("PRAGMA synchronous").fetchone()[0] != _FULL:
+            raise LinkFailed("store.not_durable", path=str(self.path))
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _SCHEMA_VERSION:
+            raise LinkFailed("store.newer", path=str(self.path), version=version)
+        if version < _SCHEMA_VERSION:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- writing ---------------------------------------------------------------
+
+    def append(
+        self,
+        order_id: str,
+        kind: str,
+        payload: Json,
+        *,
+        attachments: Sequence[bytes] = (),
+        notices: Mapping[str, Json] | None = None,
+    ) -> Event:
+        """Make one event durable, with what belongs to it, or nothing at all.
+
+        Args:
+            attachments: bodies kept outside the chain; the payload names them by
+                their SHA-256, so that they can be erased and the chain still holds.
+            notices: outbox rows by key; a key that is there already is kept.
+
+        Raises:
+            CheckFailed: no transition allows this event now.
+            LinkFailed: the store could not be written.
+        """
+        with self._transaction():
+            after = self._last(order_id)
+            time = stamp(self._clock.now())
+            event = Event.chained(order_id, after, time, kind, payload)
+            self._add(event)
+            self._attach(order_id, attachments)
+            for key, notice in (notices or {}).items():
+                self._db.execute(
+                    "INSERT OR IGNORE INTO outbox VALUES (?, ?, ?, NULL)",
+                    (key, order_id, canonical(notice).decode()),
+                )
+        return event
+
+    def absorb(self, events: Sequence[Event], attachments: Sequence[bytes]) -> int:
+        """Take over an order's events from its order file; how many were new.
+
+        The events must be an intact chain that continues what this store holds.
+
+        Raises:
+            CheckFailed: ``chain.broken``, ``chain.forked``, or no such transition.
+        """
+        check_chain(events)
+        order_id = events[0].order_id
+        with self._transaction():
+            known = {e.position: e.hash for e in self.events(order_id)}
+            for event in events:
+                if known.get(event.position, event.hash) != event.hash:
+                    raise CheckFailed("chain.forked", order=order_id)
+            fresh = [e for e in events if e.position not in known]
+            for event in fresh:
+                self._add(event)
+            self._attach(order_id, attachments)
+        return len(fresh)
+
+    def _add(self, event: Event) -> None:
+        projection = self._fold(self.projection(event.order_id), event)
+        self._db.execute(
+            "INSERT INTO events (order_id, position, time, kind, payload, previous,"
+            " hash, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event.order_id,
+                event.position,
+                event.time,
+                event.kind,
+                canonical(event.payload).decode(),
+                event.previous,
+                event.hash,
+                _next_head(self.head(), event.hash),
+            ),
+        )
+        self._db.execute(
+            "INSERT INTO orders VALUES (?, ?)"
+            " ON CONFLICT (order_id) DO UPDATE SET projection = excluded.projection",
+            (event.order_id, canonical(projection).decode()),
+        )
+
+    def _attach(self, order_id: str, bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            self._db.execute(
+                "INSERT OR IGNORE INTO attachments VALUES (?, ?, ?)",
+                (hashlib.sha256(body).hexdigest(), order_id, body),
+            )
+
+    # -- reading ---------------------------------------------------------------
+
+    def events(self, order_id: str) -> list[Event]:
+        rows = self._db.execute(
+            "SELECT order_id, position, time, kind, payload, previous, hash"
+            " FROM events WHERE order_id = ? ORDER BY position",
+            (order_id,),
+        )
+        return [_event(row) for row in rows]
+
+    def projection(self, order_id: str) -> Json | None:
+        row = self._db.execute(
+            "SELECT projection FROM orders WHERE order_id = ?", (order_id,)
+        ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def projections(self) -> list[Json]:
+        rows = self._db.execute("SELECT projection FROM orders ORDER BY order_id")
+        return [json.loads(row[0]) for row in rows]
+
+    def attachment(self, sha256: str) -> bytes:
+        """The body of that hash, checked against it.
+
+        Raises:
+            CheckFailed: ``attachment.missing`` or ``attachment.changed``.
+        """
+        row = self._db.execute(
+            "SELECT body FROM attachments WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        if row is None:
+            raise CheckFailed("attachment.missing", sha256=sha256)
+        body = bytes(row[0])
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise CheckFailed("attachment.changed", sha256=sha256)
+        return body
+
+    def outbox(self) -> list[tuple[str, str, Json]]:
+        """Key, order and notice of every row, oldest first."""
+        rows = self._db.execute(
+            "SELECT key, order_id, notice FROM outbox ORDER BY rowid"
+        )
+        return [(key, order, json.loads(notice)) for key, order, notice in rows]
+
+    def head(self) -> str:
+        """The store's chain head: 64 hexadecimal digits."""
+        row = self._db.execute(
+            "SELECT head FROM events ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        return str(row[0]) if row else GENESIS
+
+    def count(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM events").fetchone()[0])
+
+    def verify(self) -> None:
+        """Both chains and the projection against the events.
+
+        Raises:
+            CheckFailed: ``log.broken`` with the sequence number where it breaks, or
+                ``log.projection`` with the order whose projection does not fold.
+        """
+        head = GENESIS
+        last: dict[str, Event] = {}
+        folded: dict[str, Json] = {}
+        rows = self._db.execute(
+            "SELECT order_id, position, time, kind, payload, previous, hash, head,"
+            " sequence FROM events ORDER BY sequence"
+        )
+        for row in rows:
+            event = _event(row[:7])
+            head = _next_head(head, event.hash)
+            before = last.get(event.order_id)
+            expected = (before.position + 1, before.hash) if before else (1, GENESIS)
+            linked = (event.position, event.previous) == expected
+            if not (linked and event.intact() and head == row[7]):
+                raise CheckFailed("log.broken", sequence=row[8])
+            folded[event.order_id] = self._fold(folded.get(event.order_id), event)
+            last[event.order_id] = event
+        for order_id, projection in folded.items():
+            if projection != self.projection(order_id):
+                raise CheckFailed("log.projection", order=order_id)
+
+    def _last(self, order_id: str) -> Event | None:
+        row = self._db.execute(
+            "SELECT order_id, position, time, kind, payload, previous, hash"
+            " FROM events WHERE order_id = ? ORDER BY position DESC LIMIT 1",
+            (order_id,),
+        ).fetchone()
+        return _event(row) if row else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _telling(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _event(row: Sequence[str | int]) -> Event:
+    order_id, position, time, kind, payload, previous, own = row
+    return Event(
+        str(order_id),
+        int(position),
+        str(time),
+        str(kind),
+        json.loads(str(payload)),
+        str(previous),
+        str(own),
+    )
+
+
+def check_chain(events: Sequence[Event]) -> None:
+    """One order, positions from 1, every link and hash right.
+
+    Raises:
+        CheckFailed: ``chain.broken`` with the position where it breaks.
+    """
+    before: Event | None = None
+    for event in events:
+        position = before.position + 1 if before else 1
+        previous = before.hash if before else GENESIS
+        same_order = before is None or before.order_id == event.order_id
+        linked = (event.position, event.previous) == (position, previous)
+        if not (same_order and linked and event.intact()):
+            raise CheckFailed("chain.broken", position=position)
+        before = event
+    if before is None:
+        raise CheckFailed("chain.broken", position=1)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """SQLite's and the disk's errors as ours, with the path."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        reason = getattr(error, "sqlite_errorname", type(error).__name__)
+        code = "store.locked" if reason == "SQLITE_BUSY" else "store.unusable"
+        raise LinkFailed(code, path=str(path), reason=reason) from error

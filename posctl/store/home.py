@@ -1,0 +1,71 @@
+"""Where a set-up lives: one folder with the operators, the profiles and both places.
+
+In a solo set-up field and office are two stores on one machine, for two people. A
+field of its own has no ``office`` folder, and an office no ``field``.
+
+    home.json  root.pem  operators/  profiles/
+    field/     log.db    terminals/  inbox/
+    office/    log.db    seal.key    credentials.key  provider-ca.pem  inbox/  receipts/
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from cryptography import x509
+
+from posctl.model.canonical import canonical
+from posctl.model.errors import UsageError
+from posctl.store import keys, profiles
+from posctl.store.files import write_private
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `posctl setup` was told. ``field_id`` begins every order number."""
+
+    mode: str
+    field_id: str
+    profile: str
+    technician: str
+    approver: str
+
+
+class Home:
+    """The folder of one set-up. Raises UsageError ``setup.missing`` or ``.damaged``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.operators = path / "operators"
+        self.profiles = path / "profiles"
+        self.field = path / "field"
+        self.office = path / "office"
+
+    def exists(self) -> bool:
+        return (self.path / "home.json").exists()
+
+    @cached_property
+    def settings(self) -> Settings:
+        file = self.path / "home.json"
+        if not file.is_file():
+            raise UsageError("setup.missing", path=str(self.path))
+        try:
+            return Settings(**json.loads(file.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise UsageError("setup.damaged", path=str(file)) from error
+
+    def write_settings(self, settings: Settings) -> None:
+        write_private(self.path / "home.json", canonical(asdict(settings)))
+
+    @cached_property
+    def root(self) -> x509.Certificate:
+        """The organisation's certificate that everything chains to."""
+        return keys.load_certificate(self.path / "root.pem")
+
+    def profile(self, now: datetime) -> profiles.Profile:
+        name = self.settings.profile
+        return profiles.load(self.profiles, name, self.root, now)
