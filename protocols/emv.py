@@ -1,0 +1,274 @@
+"""Reading who a payment card is: the conversation of EMV Books 1 and 3.
+
+Selection, GET PROCESSING OPTIONS and READ RECORD, and no further: no VERIFY, no
+GENERATE AC, nothing that costs the card a counter or the holder money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from protocols import tlv
+from protocols.apdu import (
+    DEACTIVATED,
+    FUNCTION_NOT_SUPPORTED,
+    READ_RECORD,
+    SELECT,
+    Command,
+    Response,
+    Steps,
+    exchange,
+)
+from protocols.carddata import AID, KINDS, Application, CardData, Facts, Kind
+from protocols.errors import RemoteError
+
+PSE = b"1PAY.SYS.DDF01"
+GET_PROCESSING_OPTIONS = 0xA8
+
+DF_NAME, DIRECTORY_ENTRY, RECORD, DIRECTORY_SFI = 0x84, 0x61, 0x70, 0x88
+PDOL, PDOL_DATA = 0x9F38, 0x83
+FORMAT_1, FORMAT_2, AIP, AFL = 0x80, 0x77, 0x82, 0x94
+
+_LAST_DIRECTORY_SFI = 10
+_LAST_SFI = 30
+_MOST_RECORDS = 100
+
+# Tried one by one on a card without a PSE. The foreign ones tell "not a UnionPay
+# card" from "not a payment card".
+KNOWN_AIDS = (
+    *KINDS,
+    "A000000333010108",  # UnionPay, United States common debit
+    "A0000000031010",  # Visa
+    "A0000000041010",  # Mastercard
+    "A0000000043060",  # Maestro
+    "A00000002501",  # American Express
+    "A0000000651010",  # JCB
+    "A0000001523010",  # Diners Club, Discover
+)
+
+# What is taken when a card has several: never by label. A kind that is known, even
+# to be refused, is better evidence than one that is not (R20).
+_CHOICE = (
+    Kind.DEBIT,
+    Kind.CREDIT,
+    Kind.QUASI_CREDIT,
+    Kind.ELECTRONIC_CASH,
+    Kind.UNKNOWN,
+)
+
+
+class NotPayment(RemoteError):
+    """The card answers, but holds no payment application that we know."""
+
+
+class CardBlocked(RemoteError):
+    """The issuer has blocked the card or its application (6A81, 6283)."""
+
+
+# -- what the terminal tells the card -------------------------------------------
+
+_NUMERIC = frozenset({0x9A, 0x9C, 0x9F02, 0x9F03, 0x9F1A, 0x5F2A, 0x9F21, 0x9F35})
+_TERMINAL = {
+    0x5F2A: bytes.fromhex("0156"),  # currency: CNY
+    0x9F1A: bytes.fromhex("0156"),  # country: China
+    0x9C: b"\x31",  # balance inquiry: nothing is to be paid
+    0x9F02: bytes(6),
+    0x9F03: bytes(6),
+    0x9F33: bytes.fromhex("E0F8C8"),
+    0x9F35: b"\x22",
+    0x95: bytes(5),
+    0x9F7A: b"\x00",  # no electronic cash: a read must not spend it
+}
+
+
+def read_dol(dol: bytes) -> Iterator[tuple[int, int]]:
+    """Tags and lengths of a data object list (EMV Book 3, 5.4).
+
+    Raises:
+        RemoteError: the list ends within an entry.
+    """
+    at = 0
+    while at < len(dol):
+        end = at + 1
+        if dol[at] & 0x1F == 0x1F:
+            while end < len(dol) and dol[end] & 0x80:
+                end += 1
+            end += 1
+        if end >= len(dol):
+            raise RemoteError("data object list cut short", position=at)
+        yield int.from_bytes(dol[at:end], "big"), dol[end]
+        at = end + 1
+
+
+def fill_dol(dol: bytes, values: dict[int, bytes]) -> bytes:
+    """The data that a data object list asks for (EMV Book 3, 5.4).
+
+    Numbers are cut and padded on the left, all else on the right; what is not in
+    ``values`` is zeros.
+
+    Raises:
+        RemoteError: the list cannot be read, or asks for more than 252 bytes.
+    """
+    filled = b""
+    for tag, size in read_dol(dol):
+        value = values.get(tag, b"")
+        if tag in _NUMERIC:
+            filled += value.rjust(size, b"\0")[max(len(value) - size, 0) :]
+        else:
+            filled += value[:size].ljust(size, b"\0")
+    if len(filled) > 252:
+        raise RemoteError("the PDOL asks for more than a command can hold")
+    return filled
+
+
+# -- the conversation -----------------------------------------------------------
+
+
+def read_card(*, date: bytes, unpredictable: bytes) -> Steps[CardData]:
+    """Select the best application and read it.
+
+    Args:
+        date: today as YYMMDD, 3 bytes BCD, for cards that ask (9A).
+        unpredictable: 4 random bytes, for cards that ask (9F37).
+
+    Raises:
+        NotPayment: no application that we know.
+        CardBlocked: blocked by the issuer.
+        RemoteError: anything that EMV does not allow; never with card data in it.
+    """
+    listed = yield from _directory()
+    candidates = listed or (yield from _by_known_aids())
+    chosen, fci = yield from _select_best(candidates)
+    values = {**_TERMINAL, 0x9A: date, 0x9F37: unpredictable}
+    options = yield from _processing_options(fci, values)
+    facts = Facts()
+    facts.take(fci)
+    facts.take(options)
+    for sfi, number in _records(_file_locator(options)):
+        record = yield from _read_record(sfi, number)
+        if sfi <= _LAST_DIRECTORY_SFI and record[:1] != bytes([RECORD]):
+            raise RemoteError("a record without template 70", field=f"SFI {sfi}")
+        if sfi <= _LAST_DIRECTORY_SFI:
+            facts.take(record)
+    return facts.card_data(chosen, tuple(candidates))
+
+
+def _select(name: bytes) -> Steps[Response]:
+    return (yield from exchange(Command(0x00, SELECT, 0x04, 0x00, name, le=256)))
+
+
+def _read_record(sfi: int, number: int) -> Steps[bytes]:
+    command = Command(0x00, READ_RECORD, number, sfi << 3 | 0x04, le=256)
+    got = yield from exchange(command)
+    return _data(got, "READ RECORD")
+
+
+def _data(got: Response, what: str) -> bytes:
+    if not got.ok:
+        raise RemoteError(f"the card answers {got.sw:04X} to {what}")
+    return got.data
+
+
+def _directory() -> Steps[list[Application]]:
+    """The applications that the PSE lists; none when there is no PSE."""
+    got = yield from _select(PSE)
+    if got.sw == FUNCTION_NOT_SUPPORTED:
+        raise CardBlocked("the card is blocked")
+    if not got.ok:
+        return []
+    sfi = tlv.find(got.data, DIRECTORY_SFI)
+    if sfi is None or len(sfi) != 1 or not 1 <= sfi[0] <= _LAST_DIRECTORY_SFI:
+        raise RemoteError("the PSE names no directory file", field="88")
+    found: list[Application] = []
+    for number in range(1, _MOST_RECORDS):
+        command = Command(0x00, READ_RECORD, number, sfi[0] << 3 | 0x04, le=256)
+        record = yield from exchange(command)
+        if not record.ok:
+            return found
+        found += _entries(record.data)
+    raise RemoteError("the directory does not end")
+
+
+def _entries(record: bytes) -> Iterator[Application]:
+    for item in tlv.walk(record):
+        if item.tag != DIRECTORY_ENTRY:
+            continue
+        parts = {part.tag: part.value for part in tlv.read(item.value)}
+        if AID in parts:
+            yield Application.from_objects(parts[AID], parts)
+
+
+def _by_known_aids() -> Steps[list[Application]]:
+    """For a card without a PSE: which known AIDs it holds (EMV Book 1, 12.3.3)."""
+    found: list[Application] = []
+    blocked = False
+    for aid in KNOWN_AIDS:
+        got = yield from _select(bytes.fromhex(aid))
+        blocked |= got.sw in (DEACTIVATED, FUNCTION_NOT_SUPPORTED)
+        if got.ok:
+            parts = {item.tag: item.value for item in tlv.walk(got.data)}
+            found.append(Application.from_objects(parts.get(DF_NAME, b""), parts))
+    if blocked and not found:
+        raise CardBlocked("the card or its application is blocked")
+    if not found:
+        raise NotPayment("no payment application on this card")
+    return found
+
+
+def _rank(application: Application) -> tuple[bool, int, int]:
+    kind = _CHOICE.index(application.kind)
+    return not application.unionpay, kind, application.priority or 16
+
+
+def _select_best(candidates: list[Application]) -> Steps[tuple[Application, bytes]]:
+    """The first that can be selected: UnionPay debit first, then by priority."""
+    blocked = False
+    for application in sorted(candidates, key=_rank):
+        got = yield from _select(bytes.fromhex(application.aid))
+        blocked |= got.sw in (DEACTIVATED, FUNCTION_NOT_SUPPORTED)
+        if not got.ok:
+            continue
+        name = tlv.find(got.data, DF_NAME) or b""
+        if not name.hex().upper().startswith(application.aid):
+            raise RemoteError("another application answered", field=f"{DF_NAME:X}")
+        return application, got.data
+    if blocked:
+        raise CardBlocked("the card or its application is blocked")
+    raise NotPayment("no application of this card can be selected")
+
+
+def _processing_options(fci: bytes, values: dict[int, bytes]) -> Steps[bytes]:
+    """AIP and AFL, always as objects: format 1 is turned into format 2."""
+    asked = fill_dol(tlv.find(fci, PDOL) or b"", values)
+    command = tlv.write(PDOL_DATA, asked)
+    got = yield from exchange(
+        Command(0x80, GET_PROCESSING_OPTIONS, 0, 0, command, le=256)
+    )
+    outer = tlv.read(_data(got, "GET PROCESSING OPTIONS"))
+    if len(outer) != 1 or outer[0].tag not in (FORMAT_1, FORMAT_2):
+        raise RemoteError("processing options in neither format")
+    value = outer[0].value
+    if outer[0].tag == FORMAT_2:
+        return value
+    return tlv.write(AIP, value[:2]) + tlv.write(AFL, value[2:])
+
+
+def _file_locator(options: bytes) -> bytes:
+    locator = tlv.find(options, AFL)
+    if not locator or len(locator) % 4:
+        raise RemoteError("groups of 4 bytes expected", field=f"{AFL:X}")
+    return locator
+
+
+def _records(locator: bytes) -> list[tuple[int, int]]:
+    """SFI and number of every record (EMV Book 3, 10.2)."""
+    records: list[tuple[int, int]] = []
+    for at in range(0, len(locator), 4):
+        sfi, low = divmod(locator[at], 8)
+        first, last = locator[at + 1 : at + 3]
+        if low or not 1 <= sfi <= _LAST_SFI or not 1 <= first <= last:
+            raise RemoteError("no such records", position=at, field=f"{AFL:X}")
+        records += [(sfi, number) for number in range(first, last + 1)]
+    if len(records) > _MOST_RECORDS:
+        raise RemoteError("too many records", field=f"{AFL:X}")
+    return records
