@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from posctl.change.states import (
     State,
     Terminal,
 )
-from posctl.model.canonical import Json
+from posctl.model.canonical import Json, digest
 from posctl.model.errors import CheckFailed
 from posctl.store.eventlog import Event
 
@@ -123,6 +124,16 @@ def fold(before: Json | None, event: Event) -> Json:
     return _after(order, event).to_json()
 
 
+def replay(events: Sequence[Event]) -> Order:
+    """The order that these events make. Raises CheckFailed as ``fold``."""
+    projection: Json | None = None
+    for event in events:
+        projection = fold(projection, event)
+    if projection is None:
+        raise CheckFailed("chain.broken", position=1)
+    return Order.from_json(projection)
+
+
 def _next_state(order: Order | None, event: Event) -> State:
     state = order.state if order else None
     following = TRANSITIONS.get(event.kind, {}).get(state)
@@ -152,7 +163,12 @@ def _illegal(order: Order | None, event: Event) -> CheckFailed:
 
 
 def _after(order: Order, event: Event) -> Order:
-    kept = {k: event.payload[k] for k in _COPIED.get(event.kind, ())}
+    try:
+        kept = {k: event.payload[k] for k in _COPIED.get(event.kind, ())}
+    except KeyError as missing:
+        raise CheckFailed(
+            "order.payload", kind=event.kind, missing=missing.args[0]
+        ) from None
     if "documents" in kept:
         kept["documents"] = tuple(kept["documents"])
     if reason := event.payload.get("reason"):
@@ -183,3 +199,23 @@ def _effect(order: Order, event: Event) -> dict[str, Any]:
         return {"effect": name, "effect_since": event.time, "committed": committed}
     lost = order.lost_signs + (event.kind == "sign.void")
     return {"effect": None, "effect_since": None, "lost_signs": lost}
+
+
+def approval_digest(order: Order) -> str:
+    """What a checker's signature covers: this profile, this change, this fee (R30)."""
+    return digest(
+        [
+            "posctl approval 1",
+            order.number,
+            order.profile,
+            order.profile_version,
+            order.mid,
+            order.tid,
+            order.old_mask,
+            order.old_version,
+            order.new_mask,
+            order.new_hash,
+            order.sealed,
+            order.fee,
+        ]
+    )

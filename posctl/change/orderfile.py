@@ -1,7 +1,8 @@
 """The order file: how an order crosses from one place to the other (format 1).
 
     {"format": "posctl-order", "version": 1,
-     "body":  {order, sender, events, attachments, documents, head, store_head, written},
+     "body":  {order, sender, events, attachments, documents, head, store_head,
+               written},
      "proof": {certificate, signature},       over the canonical form of body
      "boxes": {sha256: base64}}               every hash is named in body
 
@@ -149,7 +150,7 @@ def _boxes(texts: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def _checked(body: Json, boxes: Mapping[str, bytes], signer: Signer) -> OrderFile:
-    events = tuple(Event(**event) for event in body["events"])
+    events = tuple(Event.from_json(event) for event in body["events"])
     check_chain(events)
     if events[-1].hash != body["head"] or events[0].order_id != body["order"]:
         raise ValueError("head or number differs from the events")

@@ -1,4 +1,4 @@
-"""Service windows: half-open intervals of a day in the provider's own time zone (R8)."""
+"""Service windows: half-open intervals of a day in the provider's time zone (R8)."""
 
 from __future__ import annotations
 

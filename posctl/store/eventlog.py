@@ -76,6 +76,25 @@ class Event:
     def to_json(self) -> Json:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, data: Json) -> Event:
+        """Raises ValueError where a part is missing or of another type."""
+        event = cls(**{name: data[name] for name in _PARTS})
+        if any(type(getattr(event, name)) is not kind for name, kind in _PARTS.items()):
+            raise ValueError("an event has parts of other types")
+        return event
+
+
+_PARTS = {
+    "order_id": str,
+    "position": int,
+    "time": str,
+    "kind": str,
+    "payload": dict,
+    "previous": str,
+    "hash": str,
+}
+
 
 def _hash_of(*parts: object) -> str:
     return digest(["posctl event 1", *parts])
@@ -163,6 +182,11 @@ class EventLog:
                     (key, order_id, canonical(notice).decode()),
                 )
         return event
+
+    def attach(self, order_id: str, bodies: Sequence[bytes]) -> None:
+        """Make bodies durable before an event names them by their SHA-256."""
+        with self._transaction():
+            self._attach(order_id, bodies)
 
     def absorb(self, events: Sequence[Event], attachments: Sequence[bytes]) -> int:
         """Take over an order's events from its order file; how many were new.

@@ -1,0 +1,237 @@
+"""The field's course: look, preflight, back up, account, propose, hand over.
+
+Each step looks at the order's state and does nothing when it is done already, so the
+course of a run that died is continued by running it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from posctl.change.journal import Journal, exclusive
+from posctl.change.order import Order
+from posctl.change.states import Holder, State
+from posctl.field.account import NewAccount, read_chip, take_account, type_twice
+from posctl.field.backup import back_up
+from posctl.field.look import IdentityMismatch, Look, look, open_driver
+from posctl.field.place import FieldPlace, Session
+from posctl.field.preflight import find_pictures, preflight
+from posctl.field.propose import hand_over, propose
+from posctl.model.canonical import Json
+from posctl.model.errors import CheckFailed
+from posctl.terminals import TerminalDriver
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the technician works with: ports, reader, folder of pictures.
+
+    ``wait`` is how many seconds a card may take to be inserted.
+    """
+
+    address: str
+    reader: str | None = None
+    typed: bool = False
+    pictures: Path | None = None
+    wait: float = 20.0
+    output: Path | None = None
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The order as it left, and the file it left in."""
+
+    order: Order
+    file: Path
+
+
+def run(session: Session, means: Means) -> Proposed:
+    """A new order from the first look to the order file.
+
+    Raises:
+        PosctlError: of every kind; what was reached by then is in the event log.
+    """
+    place = session.place
+    place.profile.windows.check(place.clock.now())
+    driver = open_driver(place, means.address)
+    try:
+        found = _look(session, driver, means)
+        journal = _open_order(session, found, means)
+        return _continue(session, journal, driver, means)
+    finally:
+        driver.close()
+
+
+def resume(session: Session, number: str, means: Means) -> Proposed:
+    """Go on where a run ended, after a new look at the terminal."""
+    place = session.place
+    journal = place.journal(number)
+    if journal.order.state is State.PROPOSED:
+        return _leave(session, journal, means)
+    driver = open_driver(place, means.address)
+    try:
+        _same_terminal(journal.order, look(place, driver))
+        return _continue(session, journal, driver, means)
+    finally:
+        driver.close()
+
+
+def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
+    """A mismatch is recorded as an order that ended before it began."""
+    place = session.place
+    try:
+        found = look(place, driver)
+    except IdentityMismatch as mismatch:
+        evidence = {"reason": mismatch.code, **mismatch.params}
+        _new_journal(session, means).append("look.refused", evidence)
+        raise
+    place.person.tell(
+        "look.done",
+        tid=found.tid,
+        mid=found.mid,
+        serial=found.identity.serial or "?",
+        mask=found.tag.mask if found.tag else "?",
+    )
+    return found
+
+
+def _open_order(session: Session, found: Look, means: Means) -> Journal:
+    place = session.place
+    for other in place.open_orders():
+        if other.mid == found.mid or other.tid == found.tid:
+            raise CheckFailed(
+                "order.open",
+                order=other.number,
+                state=str(other.state),
+                since=other.changed,
+            )
+    journal = _new_journal(session, means)
+    journal.append("look.done", found.evidence())
+    return journal
+
+
+def _new_journal(session: Session, means: Means) -> Journal:
+    place, profile = session.place, session.place.profile
+    with exclusive(place.log, "new order"):
+        field_id = place.home.settings.field_id
+        own = [o for o in place.orders() if o.field_id == field_id]
+        journal = place.journal(f"{field_id}-{len(own) + 1:04d}")
+        opened: Json = {
+            "operator": session.operator.name,
+            "profile": profile.name,
+            "profile_version": profile.version,
+            "field_id": field_id,
+            "address": means.address,
+        }
+        journal.append("order.opened", opened)
+    return journal
+
+
+def _same_terminal(order: Order, found: Look) -> None:
+    """Between two runs neither the terminal nor its binding may have moved (R3)."""
+    now = (found.mid, found.tid, found.identity.serial)
+    if order.mid and now != (order.mid, order.tid, order.serial):
+        raise CheckFailed(
+            "look.other_terminal", order=order.number, tid=order.tid, found=found.tid
+        )
+    if found.tag and order.old_version not in (None, found.tag.version):
+        raise CheckFailed("binding.moved", order=order.number)
+
+
+def _continue(
+    session: Session, journal: Journal, driver: TerminalDriver, means: Means
+) -> Proposed:
+    with exclusive(session.place.log, journal.number):
+        while (step := _STEPS.get(_stage(journal.order))) is not None:
+            step(session.place, journal, driver, means)
+        return _leave(session, journal, means)
+
+
+def _stage(order: Order) -> str:
+    """Which step is next; BACKED_UP needs an account before it can be proposed."""
+    if order.state is State.BACKED_UP and order.sealed:
+        return "ready"
+    return "looked" if order.state is State.DRAFT and order.mid else str(order.state)
+
+
+Step = Callable[[FieldPlace, Journal, TerminalDriver, Means], object]
+
+
+def _look_step(
+    place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
+) -> None:
+    journal.append("look.done", look(place, driver).evidence())
+
+
+def _preflight_step(
+    place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
+) -> None:
+    pictures = find_pictures(place, means.pictures)
+    journal.append("preflight.passed", preflight(place, driver, pictures))
+    place.person.tell("preflight.done", documents=len(pictures))
+
+
+def _backup_step(
+    place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
+) -> None:
+    order = back_up(place, journal, driver)
+    place.person.tell("backup.done", sha256=order.backup[:16])
+
+
+def _account_step(
+    place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
+) -> None:
+    def read() -> NewAccount:
+        if means.typed:
+            return type_twice(place.person)
+        return read_chip(place.person, means.reader, means.wait)
+
+    order = take_account(place, journal, read)
+    place.person.tell("account.sealed", number=order.new_mask)
+
+
+def _propose_step(
+    place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
+) -> None:
+    propose(place, journal)
+
+
+_STEPS: dict[str, Step] = {
+    "DRAFT": _look_step,
+    "looked": _preflight_step,
+    "PRECHECKED": _backup_step,
+    "BACKED_UP": _account_step,
+    "ready": _propose_step,
+}
+
+
+def _leave(session: Session, journal: Journal, means: Means) -> Proposed:
+    order = journal.order
+    if order.state is not State.PROPOSED:
+        raise CheckFailed(
+            "order.transition",
+            order=order.number,
+            state=str(order.state),
+            effect="-",
+            kind="order.sent",
+        )
+    file = hand_over(session, journal, means.output)
+    return Proposed(journal.order, file)
+
+
+def roll_back(session: Session, number: str) -> Order:
+    """End an order that the field holds: nothing has left this machine.
+
+    Raises:
+        CheckFailed: ``rollback.too_late``, ``order.not_held``.
+    """
+    journal = session.place.journal(number)
+    with exclusive(session.place.log, number):
+        order = journal.order
+        if order.holder is Holder.FIELD and not order.may_roll_back:
+            raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
+        return journal.append(
+            "rollback.done", {"operator": session.operator.name, "at": "field"}
+        )

@@ -1,0 +1,89 @@
+"""Propose: confirm, number the order, and hand it to the office as one signed file."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+from posctl.change import orderfile
+from posctl.change.journal import Journal
+from posctl.change.order import Order, approval_digest
+from posctl.change.orderfile import SealedDocument
+from posctl.field.place import FieldPlace, Session
+from posctl.model.canonical import Json
+from posctl.model.clock import stamp
+from posctl.model.errors import CheckFailed
+from posctl.store.sealing import binding, seal
+
+CONFIRM_WORD = "CHANGE"
+
+
+def propose(place: FieldPlace, journal: Journal) -> Order:
+    """The confirmation screen (R44); then the order is valid for some days (R34).
+
+    Raises:
+        Declined: ``person.declined``.
+    """
+    order, profile = journal.order, place.profile
+    place.person.tell("propose.terms", terms=profile.terms)
+    place.person.confirm(
+        "propose.confirm",
+        CONFIRM_WORD,
+        order=order.number,
+        mid=order.mid,
+        tid=order.tid,
+        old=order.old_mask or "?",
+        new=order.new_mask,
+        label=order.label or "-",
+        fee=profile.fee,
+    )
+    until = place.clock.now() + timedelta(days=profile.valid_days)
+    return journal.append(
+        "order.proposed",
+        {
+            "valid_until": stamp(until),
+            "terms_sha256": profile.terms_sha256,
+            "fee_accepted": str(profile.fee),
+            "digest": approval_digest(order),
+        },
+    )
+
+
+def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:
+    """Write the order file; the field gives the order up before it does.
+
+    Doing it again writes the same order once more: the office takes it only once.
+    Without ``path`` it goes to the office's inbox of a solo set-up, or to the current
+    folder.
+    """
+    place = session.place
+    order = journal.order
+    documents = [_sealed_document(place, order, item) for item in order.documents]
+    if order.holder is place.holder:
+        order = journal.append("order.sent", {"to": "office"})
+    target = path or _default_target(place, order)
+    orderfile.write(target, journal, session.operator, place.clock.now(), documents)
+    return target
+
+
+def _default_target(place: FieldPlace, order: Order) -> Path:
+    solo = place.home.settings.mode == "solo"
+    folder = place.home.office / "inbox" if solo else Path.cwd()
+    return folder / orderfile.file_name(order.number)
+
+
+def _sealed_document(place: FieldPlace, order: Order, item: Json) -> SealedDocument:
+    """The picture as it is now must be the picture that was checked."""
+    path = Path(item["path"])
+    try:
+        body = path.read_bytes()
+    except OSError:
+        raise CheckFailed(
+            "document.missing", kind=item["kind"], path=str(path)
+        ) from None
+    if hashlib.sha256(body).hexdigest() != item["sha256"]:
+        raise CheckFailed("document.changed", path=str(path))
+    office_key = place.profile.in_force.office_key
+    info = binding(f"document {item['kind']}", order.number, order.field_id, office_key)
+    return SealedDocument(item["kind"], item["sha256"], seal(office_key, info, body))

@@ -1,0 +1,171 @@
+"""Approve: another person looks at what was proposed and signs its digest (R30)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from posctl.change.journal import Journal, exclusive
+from posctl.change.order import Order, approval_digest
+from posctl.change.states import State
+from posctl.model.canonical import Json
+from posctl.model.clock import moment
+from posctl.model.deadline import Deadline
+from posctl.model.errors import CheckFailed
+from posctl.office.merchant import CALL_SECONDS
+from posctl.office.place import Session
+from posctl.store.keys import APPROVER
+from posctl.store.sealing import binding, unseal
+from protocols.bindingtag import BindingTag
+from protocols.sensitive import AccountNumber
+
+
+@dataclass(frozen=True)
+class OpenedAccount:
+    """What was sealed in the field. Shows masks only."""
+
+    new: AccountNumber
+    old: AccountNumber | None
+    mobile: str
+    branch: str
+
+    def __repr__(self) -> str:
+        return f"OpenedAccount(new={self.new}, old={self.old})"
+
+
+def open_account(session: Session, journal: Journal) -> OpenedAccount:
+    """Open the box, and check it against what the order says of it.
+
+    Raises:
+        CheckFailed: ``seal.*``, ``account.hash`` where the order names another number.
+    """
+    order, place = journal.order, session.place
+    office_key = place.profile.in_force.office_key
+    info = binding("account", order.number, order.field_id, office_key)
+    box = place.log.attachment(order.sealed)
+    plain = json.loads(unseal(session.secrets.seal_key, info, box))
+    new = AccountNumber(plain["new"])
+    own_hash = new.keyed_hash(bytes.fromhex(plain["key"]))
+    if (
+        not hmac.compare_digest(own_hash, order.new_hash)
+        or new.masked != order.new_mask
+    ):
+        raise CheckFailed("account.hash", order=order.number)
+    old = AccountNumber(plain["old"]) if plain["old"] else None
+    branch = _last(journal, "account.sealed")["branch"]
+    return OpenedAccount(new, old, plain["mobile"], branch)
+
+
+def _last(journal: Journal, kind: str) -> Json:
+    events = journal.log.events(journal.number)
+    return next(e.payload for e in reversed(events) if e.kind == kind)
+
+
+def approve(session: Session, number: str) -> Order:
+    """Check again what the field checked, ask the approver, record his signature.
+
+    Raises:
+        Declined: the approver said no, or typed other digits.
+        CheckFailed: maker is checker, identity or account does not hold, expired.
+        Refused, LinkFailed: the provider did not confirm.
+    """
+    place = session.place
+    journal = place.journal(number)
+    with exclusive(place.log, number):
+        order = journal.order
+        if order.state is State.APPROVED:
+            return order
+        _check_state(order)
+        _check_two_people(session, journal)
+        check_valid(journal, place.clock.now())
+        account = open_account(session, journal)
+        evidence = check_with_provider(session, journal)
+        _ask(session, order, account)
+        digest = approval_digest(order)
+        proof = session.operator.sign("approval", digest)
+        return journal.append(
+            "order.approved",
+            {
+                "approver": session.operator.name,
+                "digest": digest,
+                "proof": proof,
+                **evidence,
+            },
+        )
+
+
+def _check_state(order: Order) -> None:
+    if order.state is not State.PROPOSED:
+        raise CheckFailed(
+            "order.not_proposed", order=order.number, state=str(order.state)
+        )
+
+
+def _check_two_people(session: Session, journal: Journal) -> None:
+    """Not the one who made it: neither by name nor by key (R30)."""
+    operator, order = session.operator, journal.order
+    if operator.role != APPROVER:
+        raise CheckFailed("signature.role", role=operator.role, needed=APPROVER)
+    signer = _last(journal, "order.received")["signer"]
+    if operator.name in (order.operator, signer):
+        raise CheckFailed("approve.own", order=order.number, name=operator.name)
+
+
+def check_valid(journal: Journal, now: datetime) -> None:
+    """Raises CheckFailed ``order.expired``; the order ends there (R34)."""
+    order = journal.order
+    if now > moment(order.valid_until):
+        journal.append("order.expired", {"reason": "order.expired"})
+        raise CheckFailed("order.expired", order=order.number, until=order.valid_until)
+
+
+def check_with_provider(session: Session, journal: Journal) -> Json:
+    """The terminal is the merchant's now, and its binding tag is genuine (R2).
+
+    Raises:
+        CheckFailed: ``look.mismatch``, ``tag.forged``.
+    """
+    order, provider = journal.order, session.provider()
+    tids = provider.terminals(order.mid, Deadline(CALL_SECONDS))
+    if order.tid not in tids:
+        raise CheckFailed(
+            "look.mismatch", tid=order.tid, mid=order.mid, listed=", ".join(tids)
+        )
+    tag_grade = check_tag(session, order, _last(journal, "look.done").get("tag"))
+    return {"terminals": len(tids), "tag": tag_grade}
+
+
+def check_tag(session: Session, order: Order, shown: str | None) -> str:
+    """``genuine``, or ``not checked`` where there is no tag or no key for it."""
+    key = session.secrets.tag_key
+    if shown is None or key is None:
+        return "not checked"
+    tag = BindingTag.from_hex(shown)
+    if not tag.genuine(key, mid=order.mid, tid=order.tid):
+        raise CheckFailed("tag.forged", tid=order.tid)
+    return "genuine"
+
+
+def _ask(session: Session, order: Order, account: OpenedAccount) -> None:
+    """The last four digits come from the paper before him, not from the screen."""
+    person = session.place.person
+    person.tell(
+        "approve.shown",
+        order=order.number,
+        mid=order.mid,
+        tid=order.tid,
+        old=order.old_mask or "?",
+        new=order.new_mask[:-4] + "****",
+        branch=account.branch,
+        fee=order.fee,
+        maker=order.operator,
+    )
+
+    def check(text: str) -> str:
+        if text.strip() != account.new.reveal()[-4:]:
+            raise CheckFailed("approve.digits")
+        return text
+
+    person.ask("ask.last_four", check, secret=False)

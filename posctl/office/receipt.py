@@ -1,0 +1,76 @@
+"""The receipt at EFFECTIVE, and the way back to the field."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from posctl.change import orderfile
+from posctl.change.journal import Journal
+from posctl.change.order import Order
+from posctl.model.canonical import Json, canonical
+from posctl.model.clock import stamp
+from posctl.office.place import Session
+
+
+def issue_receipt(session: Session, journal: Journal) -> Order:
+    """Signed JSON with masks, people, times and both chain heads (R45)."""
+    order, place = journal.order, session.place
+    times = {e.kind: e.time for e in journal.log.events(order.number)}
+    body: Json = {
+        "order": order.number,
+        "profile": f"{order.profile} {order.profile_version}",
+        "mid": order.mid,
+        "tid": order.tid,
+        "serial": order.serial,
+        "old": order.old_mask,
+        "new": order.new_mask,
+        "fee": order.fee,
+        "maker": order.operator,
+        "approver": order.approver,
+        "application": order.application,
+        "proposed": times["order.proposed"],
+        "approved": times["order.approved"],
+        "effective": times["readback.done"],
+        "result": str(order.state),
+        "order_head": order.hash,
+        "store_head": journal.log.head(),
+        "issued": stamp(place.clock.now()),
+    }
+    signed = canonical({"body": body, "proof": session.operator.sign("receipt", body)})
+    sha256 = hashlib.sha256(signed).hexdigest()
+    issued = journal.append("receipt.issued", {"receipt": sha256}, attachments=[signed])
+    place.person.tell("receipt.issued", order=order.number)
+    return issued
+
+
+def give_back(session: Session, journal: Journal) -> Path:
+    """The decided order, and one notice for the outbox, back to the field.
+
+    Doing it again writes the same order once more: the field takes it only once.
+    """
+    place, order = session.place, journal.order
+    if order.holder is place.holder:
+        order = journal.append(
+            "order.returned",
+            {"to": "field"},
+            notices={order.number: _notice(order)},
+        )
+    place.order_path(order.number).unlink(missing_ok=True)
+    solo = place.home.settings.mode == "solo"
+    folder = place.home.field / "inbox" if solo else place.home.office / "outgoing"
+    path = folder / orderfile.file_name(order.number)
+    orderfile.write(path, journal, session.operator, place.clock.now())
+    return path
+
+
+def _notice(order: Order) -> Json:
+    """What the old and the new contact are told (R46)."""
+    return {
+        "order": order.number,
+        "result": str(order.state),
+        "mid": order.mid,
+        "old": order.old_mask,
+        "new": order.new_mask,
+        "reason": order.reason,
+    }
