@@ -1,0 +1,292 @@
+"""ChinaUMS's self-contract interface (1.1.13): its wire format, both ends.
+
+A request is a form of three fields: ``json_data`` (hexadecimal of 3DES-ECB with PKCS5
+padding over UTF-8 JSON), ``sign_data`` (hexadecimal SHA-256 of the same JSON bytes)
+and ``accesser_id`` in clear. An answer is plain JSON.
+
+This protects little: ECB shows equal blocks, 3DES is obsolete, and a bare hash proves
+no sender. So the format is only ever carried by verified TLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from protocols.errors import LocalError, RemoteError
+
+PATH = "/self-contract-nmrs/interface/autoReg"
+CONTENT_TYPE = "application/x-www-form-urlencoded"
+KEY_SIZE = 24
+LONGEST_SEQ = 30
+PICTURE_LIMIT = 2 * 1024 * 1024
+
+OK = "0000"
+BAD_SIGNATURE = "1001"
+DUPLICATE_SEQ = "1002"
+BAD_FIELD = "1003"
+BAD_JSON = "1004"
+BAD_CIPHER = "1005"
+VERIFY_TOO_EARLY = "1057"
+USER_SYSTEM = "1111"
+REFUSED = "2000"
+SYSTEM = "9999"
+
+RES_CODES: Mapping[str, str] = {
+    OK: "success",
+    BAD_SIGNATURE: "bad signature",
+    DUPLICATE_SEQ: "duplicate request_seq",
+    BAD_FIELD: "bad field",
+    BAD_JSON: "bad JSON",
+    BAD_CIPHER: "decryption failed",
+    VERIFY_TOO_EARLY: "penny drop already triggered",
+    USER_SYSTEM: "user system error",
+    REFUSED: "refused",
+    SYSTEM: "system error",
+}
+
+APPLY_STATUS: Mapping[str, str] = {
+    "18": "being filled in",
+    "05": "corporate account to verify",
+    "00": "signing",
+    "01": "signed, not final",
+    "06": "risk review",
+    "02": "manual review",
+    "03": "done",
+    "04": "failed",
+    "99": "other",
+}
+
+_FORM_FIELDS = {"json_data", "sign_data", "accesser_id"}
+_HEAD = {
+    "service": re.compile(r"[a-z_]{1,64}"),
+    "accesser_id": re.compile(r".{1,64}"),
+    "sign_type": re.compile("SHA-256"),
+    "request_date": re.compile(r"[0-9]{14}"),
+    "request_seq": re.compile(r"[!-~]{1,30}"),
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What ChinaUMS gives to a party that may call it: a name and a 3DES key.
+
+    Raises:
+        LocalError: the key is not 24 ASCII bytes, or the name is empty.
+    """
+
+    accesser_id: str
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_SIZE or not self.key.isascii():
+            raise LocalError("key: 24 ASCII bytes are expected")
+        if not self.accesser_id:
+            raise LocalError("accesser_id is empty")
+
+
+class RequestError(RemoteError):
+    """A request that the service refuses; ``res_code`` is what it answers."""
+
+    def __init__(self, res_code: str, reason: str, *, field: str | None = None):
+        self.res_code = res_code
+        super().__init__(reason, field=field)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: ``res_code``, and all its fields (not shown by ``repr``)."""
+
+    res_code: str
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return self.res_code == OK
+
+    def text(self, name: str) -> str:
+        """A field that must be text.
+
+        Raises:
+            RemoteError: missing, empty or not text.
+        """
+        value = self.optional(name)
+        if not value:
+            raise RemoteError("field is missing or empty", field=name)
+        return value
+
+    def optional(self, name: str) -> str:
+        """A field that may be missing, null or empty: then ``""``.
+
+        Raises:
+            RemoteError: present, but not text.
+        """
+        value = self.fields.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise RemoteError("text is expected", field=name)
+        return value
+
+
+def build_request(
+    service: str,
+    params: Mapping[str, object],
+    credentials: Credentials,
+    *,
+    request_seq: str,
+    request_date: str,
+) -> bytes:
+    """The form body of one call.
+
+    Args:
+        request_seq: 1 to 30 visible ASCII characters, never used before.
+        request_date: yyyyMMddHHmmss, Beijing time.
+
+    Raises:
+        LocalError: a head field of a wrong shape, or ``params`` that redefine one.
+    """
+    head = {
+        "service": service,
+        "accesser_id": credentials.accesser_id,
+        "sign_type": "SHA-256",
+        "request_date": request_date,
+        "request_seq": request_seq,
+    }
+    wrong = sorted(_wrong_fields(head) | (head.keys() & params.keys()))
+    if wrong:
+        raise LocalError(f"request head: {', '.join(wrong)}")
+    text = json.dumps({**head, **params}, ensure_ascii=False, separators=(",", ":"))
+    return seal_json(text.encode(), credentials)
+
+
+def seal_json(data: bytes, credentials: Credentials) -> bytes:
+    """The form body around these very JSON bytes: encrypted, hashed, named."""
+    padder = PKCS7(TripleDES.block_size).padder()
+    encryptor = _cipher(credentials.key).encryptor()
+    padded = padder.update(data) + padder.finalize()
+    form = {
+        "json_data": (encryptor.update(padded) + encryptor.finalize()).hex().upper(),
+        "sign_data": hashlib.sha256(data).hexdigest(),
+        "accesser_id": credentials.accesser_id,
+    }
+    return urlencode(form).encode("ascii")
+
+
+def open_request(
+    body: bytes, find_key: Callable[[str], bytes | None]
+) -> dict[str, Any]:
+    """The fields of a request, checked as the service checks them.
+
+    Args:
+        find_key: gives the 24-byte key of an accesser, None for an unknown one.
+
+    Raises:
+        RequestError: 1005 unknown accesser or not decryptable, 1001 signature,
+            1004 not a JSON object, 1003 a head field missing or wrong.
+    """
+    form = _read_form(body)
+    key = find_key(form["accesser_id"])
+    if key is None:
+        raise RequestError(BAD_CIPHER, "unknown accesser", field="accesser_id")
+    data = _decrypt(form["json_data"], key)
+    signature = hashlib.sha256(data).hexdigest().encode()
+    if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
+        raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
+    fields = _read_object(data)
+    if fields is None:
+        raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
+    for name in sorted(_wrong_fields(fields)):
+        raise RequestError(BAD_FIELD, "missing or wrong", field=name)
+    if fields["accesser_id"] != form["accesser_id"]:
+        raise RequestError(BAD_FIELD, "two accessers", field="accesser_id")
+    return fields
+
+
+def build_answer(
+    res_code: str, fields: Mapping[str, object], *, res_msg: str = ""
+) -> bytes:
+    """The service's side of ``parse_answer``."""
+    head = {"res_code": res_code, "res_msg": res_msg or RES_CODES[res_code]}
+    return json.dumps({**head, **fields}, ensure_ascii=False).encode()
+
+
+def parse_answer(body: bytes) -> Answer:
+    """Read an answer; nothing in it is believed beyond its form.
+
+    Raises:
+        RemoteError: not UTF-8, not one JSON object, a name twice, no ``res_code``.
+    """
+    fields = _read_object(body)
+    if fields is None:
+        raise RemoteError("not a JSON object")
+    code = fields.get("res_code")
+    if not (isinstance(code, str) and re.fullmatch(r"[0-9A-Za-z-]{1,8}", code)):
+        raise RemoteError("missing or not a code", field="res_code")
+    return Answer(code, fields)
+
+
+def _cipher(key: bytes) -> Cipher[modes.ECB]:
+    return Cipher(TripleDES(key), modes.ECB())  # noqa: S305 (the service's choice)
+
+
+def _decrypt(text: str, key: bytes) -> bytes:
+    decryptor = _cipher(key).decryptor()
+    unpadder = PKCS7(TripleDES.block_size).unpadder()
+    try:
+        padded = decryptor.update(bytes.fromhex(text)) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+    except ValueError:
+        raise RequestError(BAD_CIPHER, "not decryptable", field="json_data") from None
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=8)
+    except ValueError:
+        raise RequestError(BAD_JSON, "not a form") from None
+    form = dict(pairs)
+    missing = _FORM_FIELDS - form.keys()
+    if missing or len(form) != len(pairs):
+        name = min(missing, default=None)
+        raise RequestError(BAD_FIELD, "form field missing or twice", field=name)
+    return form
+
+
+def _read_object(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _wrong_fields(fields: Mapping[str, Any]) -> set[str]:
+    return {
+        name
+        for name, shape in _HEAD.items()
+        if not isinstance(fields.get(name), str) or not shape.fullmatch(fields[name])
+    }
