@@ -1,0 +1,337 @@
+"""ChinaUMS's account-change service over the ledger, as far as it is public.
+
+It offers what the real interface (1.1.13) offers and no more: there is no call that
+reads the settlement account back and none that cancels. An application that nobody
+signs takes no effect; a signed one is reviewed, and becomes effective or fails, with
+time. The ledger does not say in which area a branch is, so ``branch_bank_list`` takes
+any area code of the right shape.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from emulator.acquirer.ledger import (
+    AccountKind,
+    Application,
+    BankAccount,
+    Ledger,
+    Merchant,
+)
+from emulator.acquirer.pictures import PictureStore
+from protocols import chinaums as wire
+from protocols.chinaums import Credentials, RequestError
+
+Fields = dict[str, Any]
+Done = Mapping[str, object]
+
+SIGNING, TO_VERIFY = "00", "05"
+SIGNED, RISK_REVIEW, MANUAL_REVIEW = "01", "06", "02"
+DONE, FAILED = "03", "04"
+_FINAL = {DONE, FAILED}
+_CARD_PICTURES = frozenset({"0025", "0026"})
+_NUMBER = re.compile(r"[0-9]{1,40}")
+_VERIFY_PAUSE = 4 * 3600.0
+_VERIFY_TRIES = 5
+PARAMETERS_CHANGED = 6
+
+
+@dataclass(frozen=True)
+class Accesser:
+    """A party that may call: its credentials and the merchants it looks after."""
+
+    credentials: Credentials
+    merchants: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Seconds from signing to each later status; ``done`` decides 03 or 04."""
+
+    risk_review: float = 0.1
+    manual_review: float = 0.2
+    done: float = 0.3
+
+    def reached(self, elapsed: float) -> list[str]:
+        times = (
+            (SIGNED, 0.0),
+            (RISK_REVIEW, self.risk_review),
+            (MANUAL_REVIEW, self.manual_review),
+        )
+        return [status for status, after in times if elapsed >= after]
+
+
+@dataclass
+class _PennyDrop:
+    """A random amount in fen, sent at a moment of the clock, and the tries left."""
+
+    amount: int
+    sent_at: float
+    tries: int = _VERIFY_TRIES
+
+
+@dataclass
+class _Memory:
+    """What the service keeps besides the ledger."""
+
+    sequences: set[tuple[str, str]] = field(default_factory=set)
+    pictures: PictureStore = field(default_factory=PictureStore)
+    drops: dict[str, _PennyDrop] = field(default_factory=dict)
+
+
+class AccountChangeService:
+    """Answers ``autoReg`` calls. Any thread may call it; the ledger's lock guards it.
+
+    Args:
+        clock: seconds, any origin; audits take time on it.
+        penny: gives the amount in fen of a penny drop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        accessers: Iterable[Accesser],
+        *,
+        course: Course | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        penny: Callable[[], int] = lambda: 1 + secrets.randbelow(99),
+    ) -> None:
+        self._ledger = ledger
+        self._accessers = {a.credentials.accesser_id: a for a in accessers}
+        self._course = course or Course()
+        self._clock = clock
+        self._penny = penny
+        self._memory = _Memory()
+
+    def receive(self, body: bytes) -> Fields:
+        """Decrypt and check a form body; nothing is done or remembered yet.
+
+        Raises:
+            RequestError: with the ``res_code`` to answer.
+        """
+        return wire.open_request(body, self._key_of)
+
+    def perform(self, fields: Fields) -> bytes:
+        """Do what an opened request asks and give the answer's bytes."""
+        echo = {"request_seq": fields["request_seq"]}
+        try:
+            with self._ledger.locked():
+                self.advance()
+                return wire.build_answer(wire.OK, {**echo, **self._dispatch(fields)})
+        except RequestError as error:
+            return wire.build_answer(error.res_code, echo, res_msg=str(error))
+
+    def advance(self) -> None:
+        """Move every signed application to where the clock says it is now."""
+        now = self._clock()
+        with self._ledger.locked():
+            for application in self._ledger.applications.values():
+                if application.signed_at is not None:
+                    self._review(application, now - application.signed_at)
+
+    def _key_of(self, accesser_id: str) -> bytes | None:
+        accesser = self._accessers.get(accesser_id)
+        return accesser.credentials.key if accesser else None
+
+    def _dispatch(self, fields: Fields) -> Done:
+        sequence = (fields["accesser_id"], fields["request_seq"])
+        if sequence in self._memory.sequences:
+            raise RequestError(wire.DUPLICATE_SEQ, "request_seq was used before")
+        self._memory.sequences.add(sequence)
+        if fields["service"] not in self._handlers:
+            raise RequestError(wire.BAD_FIELD, "unknown", field="service")
+        required, handler = self._handlers[fields["service"]]
+        for name in required:
+            _text(fields, name)
+        return handler(self, fields)
+
+    # The calls, one method each.
+
+    def _terminals_qry(self, fields: Fields) -> Done:
+        merchant = self._merchant(fields, fields["merchantNo"])
+        found = self._ledger.terminals_of(merchant.mid)
+        return {"terminals": ",".join(t.tid for t in found)}
+
+    def _branch_bank_list(self, fields: Fields) -> Done:
+        if not re.fullmatch("[0-9]{4}", fields["areaCode"]):
+            raise RequestError(wire.BAD_FIELD, "four digits", field="areaCode")
+        found = self._ledger.branches.items()
+        wanted = [(code, name) for code, name in found if fields["key"] in name]
+        return {"branchBankList": [{"code": c, "name": n} for c, n in wanted]}
+
+    def _pic_upload(self, fields: Fields) -> Done:
+        pictures = self._memory.pictures
+        return pictures.take(fields["accesser_id"], fields["pic_base64"])
+
+    def _complex_alter_acctinfo(self, fields: Fields) -> Done:
+        merchant = self._merchant(fields, fields["mer_no"])
+        number = fields["alter_bank_acct_no"]
+        if not _NUMBER.fullmatch(number):
+            raise RequestError(
+                wire.BAD_FIELD, "1 to 40 digits", field="alter_bank_acct_no"
+            )
+        if fields["alter_bank_no"] not in self._ledger.branches:
+            raise RequestError(wire.BAD_FIELD, "unknown branch", field="alter_bank_no")
+        old = _text(fields, "bank_acct_no", optional=True)
+        if old and old != merchant.account:
+            raise RequestError(
+                wire.REFUSED, "old account differs", field="bank_acct_no"
+            )
+        corporate = self._is_corporate(number)
+        self._memory.pictures.check(
+            fields["accesser_id"],
+            fields.get("pic_list", []),
+            frozenset() if corporate else _CARD_PICTURES,
+        )
+        return self._open_application(
+            merchant, number, TO_VERIFY if corporate else SIGNING
+        )
+
+    def _request_account_verify(self, fields: Fields) -> Done:
+        application = self._to_verify(fields)
+        drop = self._memory.drops.get(application.reg_id)
+        if drop and self._clock() - drop.sent_at < _VERIFY_PAUSE:
+            raise RequestError(wire.VERIFY_TOO_EARLY, "once in four hours")
+        sent = _PennyDrop(self._penny(), self._clock())
+        self._memory.drops[application.reg_id] = sent
+        return {}
+
+    def _company_account_verify(self, fields: Fields) -> Done:
+        application = self._to_verify(fields)
+        drop = self._memory.drops.get(application.reg_id)
+        if drop is None or drop.tries == 0:
+            raise RequestError(wire.REFUSED, "no payment to verify")
+        if fields["trans_amt"] == str(drop.amount):
+            _enter(application, SIGNING)
+            return {}
+        drop.tries -= 1
+        if drop.tries == 0:
+            _enter(application, FAILED, "wrong amount, five times")
+        raise RequestError(wire.REFUSED, f"wrong amount, {drop.tries} tries left")
+
+    def _alter_sign(self, fields: Fields) -> Done:
+        application = self._application(fields)
+        if application.status != SIGNING:
+            raise RequestError(wire.REFUSED, "not waiting for a signature")
+        application.signed_at = self._clock()
+        _enter(application, SIGNED)
+        return {}
+
+    def _alter_qry(self, fields: Fields) -> Done:
+        application = self._application(fields)
+        return {
+            "ums_reg_id": application.reg_id,
+            "apply_status": application.status,
+            "apply_status_msg": wire.APPLY_STATUS[application.status],
+            "fail_reason": application.fail_reason,
+        }
+
+    # What the calls stand on.
+
+    def _merchant(self, fields: Fields, mid: str) -> Merchant:
+        merchant = self._ledger.merchants.get(mid)
+        if merchant is None or mid not in self._merchants_of(fields):
+            raise RequestError(wire.REFUSED, "merchant is not known here")
+        return merchant
+
+    def _merchants_of(self, fields: Fields) -> frozenset[str]:
+        return self._accessers[fields["accesser_id"]].merchants
+
+    def _application(self, fields: Fields) -> Application:
+        application = self._ledger.applications.get(fields["ums_reg_id"])
+        if application is None or application.mid not in self._merchants_of(fields):
+            raise RequestError(wire.REFUSED, "application is not known here")
+        return application
+
+    def _to_verify(self, fields: Fields) -> Application:
+        application = self._application(fields)
+        if application.status != TO_VERIFY:
+            raise RequestError(wire.REFUSED, "no account to verify")
+        if fields["company_account"] != application.new_account:
+            raise RequestError(wire.REFUSED, "differs", field="company_account")
+        return application
+
+    def _is_corporate(self, number: str) -> bool:
+        account = self._ledger.accounts.get(number)
+        return account is not None and account.kind is AccountKind.CORPORATE
+
+    def _open_application(self, merchant: Merchant, number: str, status: str) -> Done:
+        reg_id = secrets.token_hex(16)
+        application = Application(reg_id, merchant.mid, number, status)
+        application.history.append(status)
+        self._ledger.applications[reg_id] = application
+        return {"ums_reg_id": reg_id}
+
+    def _review(self, application: Application, elapsed: float) -> None:
+        if application.status in _FINAL:
+            return
+        for status in self._course.reached(elapsed):
+            if status not in application.history:
+                _enter(application, status)
+        if elapsed >= self._course.done:
+            self._decide(application)
+
+    def _decide(self, application: Application) -> None:
+        account = self._ledger.accounts.get(application.new_account)
+        merchant = self._ledger.merchants[application.mid]
+        reason = _objection(account, merchant)
+        if reason:
+            _enter(application, FAILED, reason)
+            return
+        self._ledger.change_account(
+            merchant.mid, application.new_account, request=PARAMETERS_CHANGED
+        )
+        _enter(application, DONE)
+
+    _handlers: ClassVar[
+        dict[
+            str,
+            tuple[tuple[str, ...], Callable[[AccountChangeService, Fields], Done]],
+        ]
+    ] = {
+        "terminals_qry": (("merchantNo",), _terminals_qry),
+        "branch_bank_list": (("areaCode", "key"), _branch_bank_list),
+        "pic_upload": (("pic_base64",), _pic_upload),
+        "complex_alter_acctinfo": (
+            ("mer_no", "alter_bank_acct_no", "alter_bank_no"),
+            _complex_alter_acctinfo,
+        ),
+        "request_account_verify": (
+            ("ums_reg_id", "company_account"),
+            _request_account_verify,
+        ),
+        "company_account_verify": (
+            ("ums_reg_id", "company_account", "trans_amt"),
+            _company_account_verify,
+        ),
+        "alter_sign": (("ums_reg_id",), _alter_sign),
+        "alter_qry": (("ums_reg_id",), _alter_qry),
+    }
+
+
+def _enter(application: Application, status: str, reason: str = "") -> None:
+    application.status = status
+    application.fail_reason = reason
+    application.history.append(status)
+
+
+def _objection(account: BankAccount | None, merchant: Merchant) -> str:
+    if account is None:
+        return "account does not exist"
+    if not account.is_open:
+        return "account is closed"
+    corporate = account.kind is AccountKind.CORPORATE
+    owner = merchant.name if corporate else merchant.operator
+    return "" if account.holder == owner else "account name differs"
+
+
+def _text(fields: Fields, name: str, *, optional: bool = False) -> str:
+    value = fields.get(name, "" if optional else None)
+    if not isinstance(value, str) or not (value or optional):
+        raise RequestError(wire.BAD_FIELD, "missing or not text", field=name)
+    return value

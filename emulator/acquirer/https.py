@@ -1,0 +1,267 @@
+"""The HTTPS front of the provider: one path, TLS 1.2 or newer, 127.0.0.1 only.
+
+Faults it knows (``service`` names the call, as in ``alter_sign``):
+    refuse_before   cut the connection; nothing is done
+    drop_answer     do it, then cut the connection
+    delay           do it, answer after ``seconds``
+    drip            do it, answer a byte every ``seconds``
+    duplicate_answer  do it, send the answer twice
+    garbage         do it, answer ``body`` in place of the answer
+    http_500        answer status 500; nothing is done
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from emulator.acquirer.ca import LOCAL_NAMES, Authority
+from emulator.acquirer.chinaums import Accesser, AccountChangeService, Course
+from emulator.acquirer.ledger import Ledger
+from emulator.faults import Fault, Faults
+from protocols import chinaums as wire
+
+ACTIONS = frozenset(
+    {
+        "refuse_before",
+        "drop_answer",
+        "delay",
+        "drip",
+        "duplicate_answer",
+        "garbage",
+        "http_500",
+    }
+)
+# Hexadecimal of a 2 MB picture in base64, and what stands around it.
+_BODY_LIMIT = 5 * 1024 * 1024
+_TICK = 0.05
+
+
+class ProviderService:
+    """The account-change service behind HTTPS on an ephemeral port.
+
+    Args:
+        request_deadline: seconds in which a client must have sent its request.
+        names: host names and addresses of the server certificate.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        accessers: Iterable[Accesser],
+        ca: Authority,
+        *,
+        course: Course | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        request_deadline: float = 10.0,
+        names: tuple[str, ...] = LOCAL_NAMES,
+    ) -> None:
+        self.account_change = AccountChangeService(
+            ledger, accessers, course=course, clock=clock
+        )
+        self.faults = Faults(ACTIONS)
+        self._context = ca.server_context(names)
+        self._request_deadline = request_deadline
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> str:
+        """Listen; the URL to call, without the path of the interface."""
+        self._server = _Server(self, self._context, self._request_deadline)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_TICK,), name="provider"
+        )
+        self._thread.start()
+        return f"https://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        """Cut what is open, join every thread, free the port. Safe to repeat."""
+        server, thread = self._server, self._thread
+        self._server = self._thread = None
+        if server and thread:
+            server.stopping.set()
+            server.shutdown()
+            thread.join()
+            server.cut(lambda _: True)
+            server.server_close()
+
+    def __enter__(self) -> ProviderService:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close() joins them
+
+    def __init__(
+        self, service: ProviderService, context: ssl.SSLContext, deadline: float
+    ) -> None:
+        self.service = service
+        self.context = context
+        self.request_deadline = deadline
+        self.stopping = threading.Event()
+        self._open: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer.server_bind asks the name service for this host's name.
+        socket.socket.bind(self.socket, self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "localhost", self.server_address[1]
+
+    def service_actions(self) -> None:
+        """Run between connections, 20 times a second: audits and late clients."""
+        self.service.account_change.advance()
+        now = time.monotonic()
+        self.cut(lambda ends: ends <= now)
+
+    def expect(self, connection: socket.socket, *, ends: float) -> None:
+        with self._lock:
+            self._open[connection] = ends
+        if self.stopping.is_set():  # accepted just before the stop
+            _cut(connection)
+
+    def forget(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.pop(connection, None)
+
+    def cut(self, late: Callable[[float], bool]) -> None:
+        with self._lock:
+            for connection, ends in self._open.items():
+                if late(ends):
+                    _cut(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that breaks off, or speaks no TLS, is its own affair."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version = "posctl-emulator"
+    sys_version = ""
+
+    def setup(self) -> None:
+        # The handshake belongs here: in accept() one client could block all.
+        tls = self.server.context.wrap_socket(
+            self.request, server_side=True, do_handshake_on_connect=False
+        )
+        self.request = tls
+        ends = time.monotonic() + self.server.request_deadline
+        self.server.expect(tls, ends=ends)
+        try:
+            tls.do_handshake()
+            super().setup()
+        except BaseException:
+            self._close()
+            raise
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self._close()
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+        body = self._read_body()
+        if body is None:
+            return
+        self.server.expect(self.connection, ends=float("inf"))
+        service = self.server.service.account_change
+        try:
+            fields = service.receive(body)
+        except wire.RequestError as error:
+            answer = wire.build_answer(error.res_code, {}, res_msg=str(error))
+            return self._send(200, answer)
+        fault = self.server.service.faults.take(fields["service"])
+        if fault is None:
+            return self._send(200, service.perform(fields))
+        return self._misbehave(fault, lambda: service.perform(fields))
+
+    def _misbehave(self, fault: Fault, perform: Callable[[], bytes]) -> None:
+        if fault.action == "refuse_before":
+            return _cut(self.connection)
+        if fault.action == "http_500":
+            return self._send(500, b"")
+        self._after[fault.action](self, fault, perform())
+
+    def _drop(self, fault: Fault, answer: bytes) -> None:
+        _cut(self.connection)
+
+    def _delay(self, fault: Fault, answer: bytes) -> None:
+        self.server.stopping.wait(fault.seconds)
+        self._send(200, answer)
+
+    def _drip(self, fault: Fault, answer: bytes) -> None:
+        self._send(200, answer, pause=fault.seconds)
+
+    def _duplicate(self, fault: Fault, answer: bytes) -> None:
+        self._send(200, answer)
+        self._send(200, answer)
+
+    def _garbage(self, fault: Fault, answer: bytes) -> None:
+        self._send(200, fault.body)
+
+    _after: ClassVar[dict[str, Callable[[_Handler, Fault, bytes], None]]] = {
+        "drop_answer": _drop,
+        "delay": _delay,
+        "drip": _drip,
+        "duplicate_answer": _duplicate,
+        "garbage": _garbage,
+    }
+
+    def _read_body(self) -> bytes | None:
+        """The whole body, or None when an error status was sent instead."""
+        length = self._content_length()
+        refusals = (
+            (self.path != wire.PATH, 404),
+            (self.headers.get_content_type() != wire.CONTENT_TYPE, 415),
+            (length is None, 411),
+            ((length or 0) > _BODY_LIMIT, 413),
+        )
+        status = next((status for wrong, status in refusals if wrong), None)
+        if status is None and length is not None:
+            return self.rfile.read(length)
+        self._send(status or 411, b"")
+        return None
+
+    def _content_length(self) -> int | None:
+        text = self.headers.get("Content-Length", "")
+        usual = text.isascii() and text.isdigit() and len(text) < 10
+        return int(text) if usual else None
+
+    def _send(self, status: int, body: bytes, *, pause: float = 0.0) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json;charset=UTF-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        step = 1 if pause else max(1, len(body))
+        for at in range(0, len(body), step):
+            if pause and self.server.stopping.wait(pause):
+                return
+            self.wfile.write(body[at : at + step])
+
+    def _close(self) -> None:
+        self.server.forget(self.request)
+        _cut(self.request)
+        self.request.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: requests hold account numbers."""
+
+
+def _cut(connection: socket.socket) -> None:
+    # Not SSLSocket.shutdown: it drops the TLS state under the thread that reads.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
