@@ -1,0 +1,177 @@
+"""One POST over verified TLS, under one wall-clock deadline.
+
+Nothing here can switch verification off, follows a redirect, tries again or asks the
+environment for a proxy. Every error says in ``sent`` whether the request can have
+reached the host: that decides between "failed" and "unknown".
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
+
+from posctl.links.watchdog import call_within
+from posctl.model.deadline import Deadline
+from posctl.model.errors import LinkFailed, LinkTimeout, UsageError
+
+ANSWER_LIMIT = 1024 * 1024
+_CHUNK = 16 * 1024
+
+
+class HttpsLink:
+    """A host to POST to; each call has a connection of its own.
+
+    Args:
+        url: ``https://HOST[:PORT]``; a path is put before the path of each call.
+        ca_file: PEM of the only CA to trust; None trusts those of the system.
+
+    Raises:
+        UsageError: ``host.url``, not an https URL; ``host.ca_file``, not readable.
+    """
+
+    def __init__(self, url: str, *, ca_file: Path | None = None) -> None:
+        parts = parse_url(url)
+        if parts.scheme != "https" or not parts.host or parts.auth or parts.query:
+            raise UsageError("host.url")
+        self.host = parts.host.strip("[]")
+        self.port = parts.port or 443
+        self._base = (parts.path or "").rstrip("/")
+        self._context = _verifying_context(ca_file)
+
+    def post(
+        self, path: str, body: bytes, *, content_type: str, deadline: Deadline
+    ) -> bytes:
+        """Send ``body``; the body of an answer with status 200, 1 MiB at most.
+
+        Raises:
+            LinkFailed: ``host.unreachable``, ``host.certificate`` (both ``sent``
+                False), ``host.protocol``, ``host.lost``, ``host.status``.
+            LinkTimeout: ``host.timeout``.
+        """
+        exchange = _Exchange(self.host, self.port, self._context, deadline)
+        try:
+            return call_within(
+                deadline,
+                lambda: exchange.run(self._base + path, body, content_type),
+                what="host.post",
+            )
+        except LinkTimeout:
+            sent = exchange.abandon()
+            raise LinkTimeout(
+                "host.timeout", host=self.host, seconds=deadline.seconds, sent=sent
+            ) from None
+
+
+class _Exchange:
+    """One connection, one request. ``abandon`` may come from another thread."""
+
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, deadline: Deadline
+    ) -> None:
+        self._host = host
+        self._deadline = deadline
+        self._connection = HTTPSConnection(
+            host, port, ssl_context=context, timeout=_timeout(deadline)
+        )
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._sent = False
+
+    def run(self, path: str, body: bytes, content_type: str) -> bytes:
+        try:
+            self._connect()
+            return self._request(path, body, content_type)
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> bool:
+        """Stop it; whether the request can have reached the host."""
+        with self._lock:
+            self._abandoned = True
+            sock = self._connection.sock
+            if sock is not None:
+                # Wakes the thread that reads; it closes the connection itself.
+                with suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            return self._sent
+
+    def _connect(self) -> None:
+        try:
+            self._connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise self._failed("host.certificate", error.verify_message) from None
+        except ssl.SSLError as error:
+            raise self._failed("host.protocol", error.reason or "TLS") from None
+        except TimeoutError:
+            raise self._timeout() from None
+        except (OSError, HTTPError) as error:
+            raise self._failed("host.unreachable", type(error).__name__) from None
+
+    def _request(self, path: str, body: bytes, content_type: str) -> bytes:
+        headers = {"Content-Type": content_type, "Connection": "close"}
+        self._mark_sent()
+        try:
+            self._connection.request(
+                "POST", path, body, headers, preload_content=False, decode_content=False
+            )
+            return self._read_answer()
+        except TimeoutError:
+            raise self._timeout() from None
+        except (OSError, http.client.HTTPException, HTTPError) as error:
+            raise self._failed("host.lost", type(error).__name__) from None
+
+    def _mark_sent(self) -> None:
+        # After abandon() has said "not sent", nothing may be sent any more.
+        with self._lock:
+            if self._abandoned:
+                raise self._timeout()
+            self._sent = True
+
+    def _read_answer(self) -> bytes:
+        answer = self._connection.getresponse()
+        if answer.status != http.client.OK:
+            raise self._failed("host.status", str(answer.status))
+        body = bytearray()
+        while chunk := answer.read(_CHUNK):
+            body += chunk
+            if len(body) > ANSWER_LIMIT:
+                raise self._failed("host.protocol", "answer too long")
+        return bytes(body)
+
+    def _failed(self, code: str, reason: str) -> LinkFailed:
+        return LinkFailed(code, host=self._host, reason=reason, sent=self._sent)
+
+    def _timeout(self) -> LinkTimeout:
+        return LinkTimeout(
+            "host.timeout",
+            host=self._host,
+            seconds=self._deadline.seconds,
+            sent=self._sent,
+        )
+
+
+def _timeout(deadline: Deadline) -> float:
+    # A zero would mean "do not block" to a socket.
+    return max(0.001, deadline.remaining())
+
+
+def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
+    # Not ssl.create_default_context: it would log the session keys to SSLKEYLOGFILE.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError:
+        raise UsageError("host.ca_file", path=str(ca_file)) from None
+    return context
