@@ -1,0 +1,1 @@
+"""Cards: finding the reader, reading the card, deciding whether it will do."""

@@ -1,0 +1,49 @@
+"""Which reader, and waiting for a card in it."""
+
+from __future__ import annotations
+
+import time
+
+from posctl.links import CardLink, directcard, pcsc
+from posctl.model.deadline import Deadline
+from posctl.model.errors import NoDevice
+
+_LOOK_SECONDS = 0.05
+
+
+def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLink:
+    """Connect to the card in ``reader``.
+
+    Args:
+        reader: the exact name of a PC/SC reader, ``tcp:HOST:PORT`` for a card of the
+            emulator, or None for the only reader there is.
+        wait: seconds to wait for a card to be put in, within the deadline.
+
+    Raises:
+        NoDevice: ``reader.none``, ``reader.ambiguous`` (with ``candidates``),
+            ``reader.missing``, ``card.none``, ``pcsc.unavailable``.
+        LinkFailed, LinkTimeout: as the links raise them.
+    """
+    patience = Deadline(min(wait, deadline.remaining()))
+    direct = reader is not None and reader.startswith(directcard.PREFIX)
+    name = reader if reader and direct else _choose(reader, deadline)
+    connect = directcard.DirectCardLink if direct else pcsc.PcscLink
+    while True:
+        try:
+            return connect(name, deadline)
+        except NoDevice as error:
+            if error.code != "card.none" or patience.passed:
+                raise
+        time.sleep(min(_LOOK_SECONDS, patience.remaining()))
+
+
+def _choose(reader: str | None, deadline: Deadline) -> str:
+    names = pcsc.list_readers(deadline)
+    if not names:
+        raise NoDevice("reader.none")
+    if reader is None and len(names) > 1:
+        raise NoDevice("reader.ambiguous", candidates=" | ".join(names))
+    if reader is not None and reader not in names:
+        candidates = " | ".join(names)
+        raise NoDevice("reader.missing", reader=reader, candidates=candidates)
+    return reader or names[0]

@@ -1,0 +1,73 @@
+"""Reading a card, and refusing one that is no account to pay out to."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import date
+
+from stdnum import luhn
+
+from posctl.links import CardLink
+from posctl.model.deadline import Deadline
+from posctl.model.errors import CheckFailed, LinkFailed
+from protocols import apdu, emv
+from protocols.carddata import CardData, Kind
+from protocols.errors import RemoteError
+
+_REFUSED = (Kind.CREDIT, Kind.QUASI_CREDIT, Kind.ELECTRONIC_CASH)
+# PC/SC part 3, 3.1.3.2.3: how readers present a contactless card.
+_CONTACTLESS_ATR = bytes.fromhex("8001")
+
+
+def read_card(
+    link: CardLink, deadline: Deadline, *, today: date | None = None
+) -> CardData:
+    """Read by chip who the card is, and check that takings may go to it.
+
+    The expiry is compared with ``today`` and dropped. A number that fails Luhn only
+    leaves ``luhn_ok`` False: some real UnionPay cards do (R21). ``kind`` may be
+    UNKNOWN: then it must be verified otherwise (R20).
+
+    Raises:
+        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``,
+            ``card.foreign``, ``card.kind_refused``, ``card.token``,
+            ``card.expired``.
+        LinkFailed: ``card.malformed``, and what the link raises.
+    """
+    if _contactless(link.atr):
+        raise CheckFailed("card.contactless")
+    today = today or date.today()
+    steps = emv.read_card(
+        date=bytes.fromhex(f"{today:%y%m%d}"), unpredictable=secrets.token_bytes(4)
+    )
+    try:
+        card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
+    except emv.NotPayment:
+        raise CheckFailed("card.not_payment") from None
+    except emv.CardBlocked:
+        raise CheckFailed("card.blocked") from None
+    except RemoteError as error:
+        raise LinkFailed("card.malformed", reason=str(error)) from None
+    _check(card, today)
+    return replace(card, expiry=None, luhn_ok=luhn.is_valid(card.number.reveal()))
+
+
+def _contactless(atr: bytes) -> bool:
+    return len(atr) > 4 and atr[1] & 0xF0 == 0x80 and atr[2:4] == _CONTACTLESS_ATR
+
+
+def _check(card: CardData, today: date) -> None:
+    """
+    Raises:
+        CheckFailed: with the mask at most.
+    """
+    masked = card.number.masked
+    if not card.application.unionpay:
+        raise CheckFailed("card.foreign", aid=card.aid)
+    if card.kind in _REFUSED:
+        raise CheckFailed("card.kind_refused", kind=card.kind.value, aid=card.aid)
+    if card.token:
+        raise CheckFailed("card.token", card=masked)
+    if card.expiry is not None and card.expiry < (today.year, today.month):
+        raise CheckFailed("card.expired", card=masked)

@@ -1,0 +1,220 @@
+"""Cards in PC/SC readers. PC/SC knows no deadline, so every call has a watchdog.
+
+pyscard's low level (``smartcard.scard``) is used: its classes disconnect when they
+are collected, which would hang on a mute card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from posctl.links.watchdog import call_within
+from posctl.model.deadline import Deadline
+from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice, PosctlError
+from protocols.apdu import as_tpdu, complete
+
+_CLOSE_SECONDS = 1.0
+# pcscd looks at its readers every 400 ms: so late it knows of a card pulled out.
+_REMOVAL_MS = 600
+
+# What a PC/SC result means (PC/SC part 5; pcsclite.h).
+_ERRORS: dict[int, tuple[type[PosctlError], str]] = {
+    0x80100009: (NoDevice, "reader.missing"),  # E_UNKNOWN_READER
+    0x8010000B: (LinkFailed, "card.in_use"),  # E_SHARING_VIOLATION
+    0x8010000C: (NoDevice, "card.none"),  # E_NO_SMARTCARD
+    0x8010000F: (LinkFailed, "card.mute"),  # E_PROTO_MISMATCH: no usable ATR
+    0x80100016: (LinkFailed, "card.garbled"),  # E_NOT_TRANSACTED
+    0x80100017: (NoDevice, "reader.missing"),  # E_READER_UNAVAILABLE
+    0x8010001D: (LinkFailed, "pcsc.no_service"),  # E_NO_SERVICE
+    0x8010001E: (LinkFailed, "pcsc.no_service"),  # E_SERVICE_STOPPED
+    0x80100027: (LinkFailed, "pcsc.denied"),  # E_ACCESS_DENIED
+    0x8010002E: (NoDevice, "reader.none"),  # E_NO_READERS_AVAILABLE
+    0x80100066: (LinkFailed, "card.mute"),  # W_UNRESPONSIVE_CARD
+    0x80100067: (LinkFailed, "card.mute"),  # W_UNPOWERED_CARD
+    0x80100068: (LinkFailed, "card.in_use"),  # W_RESET_CARD: by another program
+    0x80100069: (LinkFailed, "card.removed"),  # W_REMOVED_CARD
+    0x8010006A: (LinkFailed, "pcsc.denied"),  # W_SECURITY_VIOLATION
+}
+
+
+def _scard() -> ModuleType:
+    try:
+        import smartcard.scard
+    except (ImportError, OSError):
+        raise NoDevice("pcsc.unavailable") from None
+    module: ModuleType = smartcard.scard
+    return module
+
+
+def _failure(result: int, reader: str | None = None) -> PosctlError:
+    kind, code = _ERRORS.get(result & 0xFFFFFFFF, (LinkFailed, "pcsc.failed"))
+    params = {"reader": reader} if reader is not None else {}
+    return kind(code, **params, pcsc=f"{result & 0xFFFFFFFF:08X}")
+
+
+class _Service:
+    """One context of the PC/SC service, for one call at a time.
+
+    After a timeout it is ``stuck``: its call still runs, and any other one, also
+    the release, would wait for that.
+    """
+
+    def __init__(self, reader: str | None, deadline: Deadline) -> None:
+        self.scard = _scard()
+        self.reader = reader
+        self.stuck = False
+        self.context: object = self.ask(
+            deadline, "SCardEstablishContext", self.scard.SCARD_SCOPE_USER
+        )
+
+    def ask(self, deadline: Deadline, name: str, *arguments: object) -> Any:
+        """Call PC/SC. Gives what comes beside the result, bare if it is one value.
+
+        Raises:
+            LinkTimeout: ``link.timeout``.
+            NoDevice, LinkFailed: by the table of results.
+        """
+        call: Callable[[], Any] = partial(getattr(self.scard, name), *arguments)
+        try:
+            answer = call_within(deadline, call, what=name)
+        except LinkTimeout:
+            self.stuck = True
+            raise
+        result, *values = answer if isinstance(answer, list) else [answer]
+        if result != self.scard.SCARD_S_SUCCESS:
+            raise _failure(result, self.reader)
+        return values[0] if len(values) == 1 else values
+
+    def release(self) -> None:
+        if not self.stuck:
+            deadline = Deadline(_CLOSE_SECONDS)
+            with suppress(PosctlError):
+                self.ask(deadline, "SCardReleaseContext", self.context)
+
+
+def list_readers(deadline: Deadline) -> list[str]:
+    """Names of the readers, in the service's order; empty when there is none.
+
+    Raises:
+        NoDevice: ``pcsc.unavailable``.
+        LinkFailed: ``pcsc.no_service``, ``pcsc.denied``, ``pcsc.failed``.
+        LinkTimeout: ``link.timeout``.
+    """
+    service = _Service(None, deadline)
+    try:
+        names = service.ask(deadline, "SCardListReaders", service.context, [])
+        return [str(name) for name in names]
+    except NoDevice:
+        return []
+    finally:
+        service.release()
+
+
+class PcscLink:
+    """The card in one reader, exclusive; shared, in a transaction, if it must be.
+
+    Raises:
+        NoDevice: ``pcsc.unavailable``, ``reader.missing``, ``card.none``.
+        LinkFailed: ``pcsc.no_service``, ``pcsc.denied``, ``pcsc.failed``,
+            ``card.mute``, ``card.in_use``.
+        LinkTimeout: ``card.mute`` when the card answers nothing until the deadline.
+    """
+
+    def __init__(self, reader: str, deadline: Deadline) -> None:
+        self.name = reader
+        self.apdus = 0
+        self._service = _Service(reader, deadline)
+        self._card: object = None
+        try:
+            self._connect(deadline)
+            _, _, _, atr = self._ask(deadline, "SCardStatus", self._card)
+        except PosctlError:
+            self.close()
+            raise
+        self.atr = bytes(atr)
+
+    def _connect(self, deadline: Deadline) -> None:
+        scard = self._service.scard
+        try:
+            self._open(deadline, scard.SCARD_SHARE_EXCLUSIVE)
+            self._leaving = scard.SCARD_UNPOWER_CARD
+        except LinkFailed as error:
+            if error.code != "card.in_use":
+                raise
+            self._open(deadline, scard.SCARD_SHARE_SHARED)
+            self._leaving = scard.SCARD_LEAVE_CARD
+            self._ask(deadline, "SCardBeginTransaction", self._card)
+
+    def _open(self, deadline: Deadline, mode: int) -> None:
+        scard = self._service.scard
+        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        self._card, active = self._ask(
+            deadline, "SCardConnect", self._service.context, self.name, mode, protocols
+        )
+        self._t0 = active == scard.SCARD_PROTOCOL_T0
+
+    def _ask(self, deadline: Deadline, name: str, *arguments: object) -> Any:
+        try:
+            return self._service.ask(deadline, name, *arguments)
+        except LinkTimeout as error:
+            seconds = error.params["seconds"]
+            raise LinkTimeout("card.mute", reader=self.name, seconds=seconds) from None
+
+    def transmit(self, apdu: bytes, deadline: Deadline) -> bytes:
+        """One APDU; data and SW1 SW2 of its answer.
+
+        Raises:
+            LinkFailed: ``card.removed``, ``card.garbled`` (no status word),
+                ``card.in_use`` (reset by another program), ``pcsc.no_service``.
+            LinkTimeout: ``card.mute``; the link can only be closed then.
+        """
+        scard = self._service.scard
+        header = scard.SCARD_PCI_T0 if self._t0 else scard.SCARD_PCI_T1
+        sent = list(as_tpdu(apdu) if self._t0 else apdu)
+        self.apdus += 1
+        try:
+            answer = bytes(
+                self._ask(deadline, "SCardTransmit", self._card, header, sent)
+            )
+        except LinkFailed as error:
+            if error.code != "card.garbled":
+                raise
+            answer = b""
+        if not complete(answer):
+            code = "card.removed" if self._empty_soon(deadline) else "card.garbled"
+            raise LinkFailed(code, reader=self.name)
+        return answer
+
+    def _empty_soon(self, deadline: Deadline) -> bool:
+        """Whether the card is gone: pcscd learns that at its next look only."""
+        scard = self._service.scard
+        state = scard.SCARD_STATE_UNAWARE
+        try:
+            for milliseconds in (0, _REMOVAL_MS):
+                seen = self._service.ask(
+                    deadline,
+                    "SCardGetStatusChange",
+                    self._service.context,
+                    milliseconds,
+                    [(self.name, state)],
+                )
+                state = seen[0][1] & ~scard.SCARD_STATE_CHANGED
+                if not state & scard.SCARD_STATE_PRESENT:
+                    return True
+        except PosctlError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Let the card go. Never raises; does nothing after a timeout."""
+        card, self._card = self._card, None
+        if card is not None and not self._service.stuck:
+            with suppress(PosctlError):
+                self._ask(
+                    Deadline(_CLOSE_SECONDS), "SCardDisconnect", card, self._leaving
+                )
+        self._service.release()
