@@ -6,9 +6,8 @@ are collected, which would hang on a mute card.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from contextlib import suppress
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -59,14 +58,14 @@ def _failure(result: int, reader: str | None = None) -> PosctlError:
 class _Service:
     """One context of the PC/SC service, for one call at a time.
 
-    After a timeout it is ``stuck``: its call still runs, and any other one, also
-    the release, would wait for that.
+    After a timeout its call still runs, until the card is pulled out. The release
+    must wait for that: libpcsclite would hold a lock of the whole process meanwhile.
     """
 
     def __init__(self, reader: str | None, deadline: Deadline) -> None:
         self.scard = _scard()
         self.reader = reader
-        self.stuck = False
+        self._idle = threading.Event()
         self.context: object = self.ask(
             deadline, "SCardEstablishContext", self.scard.SCARD_SCOPE_USER
         )
@@ -78,22 +77,34 @@ class _Service:
             LinkTimeout: ``link.timeout``.
             NoDevice, LinkFailed: by the table of results.
         """
-        call: Callable[[], Any] = partial(getattr(self.scard, name), *arguments)
-        try:
-            answer = call_within(deadline, call, what=name)
-        except LinkTimeout:
-            self.stuck = True
-            raise
+        function = getattr(self.scard, name)
+        self._idle.clear()
+
+        def call() -> Any:
+            try:
+                return function(*arguments)
+            finally:
+                self._idle.set()
+
+        answer = call_within(deadline, call, what=name)
         result, *values = answer if isinstance(answer, list) else [answer]
         if result != self.scard.SCARD_S_SUCCESS:
             raise _failure(result, self.reader)
         return values[0] if len(values) == 1 else values
 
-    def release(self) -> None:
-        if not self.stuck:
-            deadline = Deadline(_CLOSE_SECONDS)
-            with suppress(PosctlError):
-                self.ask(deadline, "SCardReleaseContext", self.context)
+    def release(self, card: object = None, leaving: int = 0) -> None:
+        """Disconnect and release. Never raises, never waits for a stuck call."""
+        scard = self.scard
+
+        def let_go() -> None:
+            self._idle.wait()
+            if card is not None:
+                scard.SCardDisconnect(card, leaving)
+            scard.SCardReleaseContext(self.context)
+
+        with suppress(LinkTimeout):
+            seconds = _CLOSE_SECONDS if self._idle.is_set() else 0.0
+            call_within(Deadline(seconds), let_go, what="SCardReleaseContext")
 
 
 def list_readers(deadline: Deadline) -> list[str]:
@@ -129,6 +140,8 @@ class PcscLink:
         self.apdus = 0
         self._service = _Service(reader, deadline)
         self._card: object = None
+        self._leaving = 0
+        self._closed = False
         try:
             self._connect(deadline)
             _, _, _, atr = self._ask(deadline, "SCardStatus", self._card)
@@ -210,11 +223,7 @@ class PcscLink:
         return False
 
     def close(self) -> None:
-        """Let the card go. Never raises; does nothing after a timeout."""
-        card, self._card = self._card, None
-        if card is not None and not self._service.stuck:
-            with suppress(PosctlError):
-                self._ask(
-                    Deadline(_CLOSE_SECONDS), "SCardDisconnect", card, self._leaving
-                )
-        self._service.release()
+        """Let the card go; after a timeout, as soon as the hanging call is back."""
+        if not self._closed:
+            self._closed = True
+            self._service.release(self._card, self._leaving)
