@@ -134,6 +134,11 @@ class AccountChangeService:
                 if application.signed_at is not None:
                     self._review(application, now - application.signed_at)
 
+    def penny_drop(self, reg_id: str) -> int:
+        """The amount in fen that the company's bank statement shows."""
+        with self._ledger.locked():
+            return self._memory.drops[reg_id].amount
+
     def _key_of(self, accesser_id: str) -> bytes | None:
         accesser = self._accessers.get(accesser_id)
         return accesser.credentials.key if accesser else None

@@ -56,7 +56,7 @@ class HttpsLink:
                 False), ``host.protocol``, ``host.lost``, ``host.status``.
             LinkTimeout: ``host.timeout``.
         """
-        exchange = _Exchange(self.host, self.port, self._context, deadline)
+        exchange = self.exchange(deadline)
         try:
             return call_within(
                 deadline,
@@ -69,8 +69,12 @@ class HttpsLink:
                 "host.timeout", host=self.host, seconds=deadline.seconds, sent=sent
             ) from None
 
+    def exchange(self, deadline: Deadline) -> Exchange:
+        """One exchange that has not begun; ``post`` runs it."""
+        return Exchange(self.host, self.port, self._context, deadline)
 
-class _Exchange:
+
+class Exchange:
     """One connection, one request. ``abandon`` may come from another thread."""
 
     def __init__(
