@@ -1,0 +1,125 @@
+"""What a terminal can be asked, whatever its protocol.
+
+A protocol that cannot tell something says None, never a guess; ``capabilities`` names
+what a driver can do at all. Drivers are imported when they are opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from posctl.model.deadline import Deadline
+from posctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from protocols.bindingtag import BindingTag
+
+IDENTIFY, TOTALS, SETTLE = "identify", "totals", "settle"
+VARIABLES, BINDING_TAG = "variables", "binding_tag"
+
+# Our names for what a terminal's application shows as variables; a provider profile
+# maps each to the application's own name.
+VARIABLE_NAMES = (
+    "tid",
+    "mid",
+    "merchant_name",
+    "batch",
+    "last_settlement",
+    "clock",
+    "binding_tag",
+)
+
+
+@dataclass(frozen=True)
+class TerminalIdentity:
+    """Who the terminal is; None where its protocol cannot tell."""
+
+    serial: str | None
+    model: str | None
+    firmware: str | None
+    tid: str | None
+    mid: str | None
+
+
+@dataclass(frozen=True)
+class BatchTotals:
+    """The open batch: number of transactions, net amount in yuan."""
+
+    count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """A closed batch. ``time`` is the terminal's own clock, without a zone."""
+
+    batch: str | None
+    totals: BatchTotals
+    host_code: str
+    time: datetime
+
+
+class TerminalDriver(Protocol):
+    """One terminal on one line.
+
+    Every method may raise LinkTimeout and LinkFailed (``link.*``, ``terminal.answer``,
+    ``terminal.session``) and Refused ``terminal.refused`` with the terminal's code.
+    """
+
+    capabilities: frozenset[str]
+
+    def identify(self, deadline: Deadline) -> TerminalIdentity: ...
+
+    def read_variables(
+        self, names: Iterable[str], deadline: Deadline
+    ) -> dict[str, str | None]:
+        """By our names; None: not mapped, or the terminal has no value."""
+        ...
+
+    def totals(self, deadline: Deadline) -> BatchTotals: ...
+
+    def settle(self, deadline: Deadline) -> Settlement:
+        """Close the batch. After a LinkFailed the batch may be closed or not."""
+        ...
+
+    def binding_tag(self, deadline: Deadline) -> BindingTag | None: ...
+
+    def close(self) -> None: ...
+
+
+_DRIVERS = {"poslink": "posctl.terminals.poslink"}
+PROTOCOLS = tuple(_DRIVERS)
+
+
+def open_terminal(
+    protocol: str,
+    address: str,
+    *,
+    baud: int = 9600,
+    variables: Mapping[str, str] | None = None,
+) -> TerminalDriver:
+    """Open the line; nothing is sent yet.
+
+    Args:
+        protocol: one of ``PROTOCOLS``.
+        address: as in ``posctl.links.line.open_line``.
+        variables: our name to the application's name, from the provider profile.
+
+    Raises:
+        UsageError: ``terminal.protocol``, ``terminal.variable``.
+        PosctlError: as ``open_line``.
+    """
+    if protocol not in _DRIVERS:
+        raise UsageError("terminal.protocol", protocol=protocol, known=PROTOCOLS)
+    mapped = dict(variables or {})
+    if unknown := sorted(mapped.keys() - set(VARIABLE_NAMES)):
+        raise UsageError("terminal.variable", names=unknown, known=VARIABLE_NAMES)
+    driver: TerminalDriver = import_module(_DRIVERS[protocol]).open_driver(
+        address, baud=baud, variables=mapped
+    )
+    return driver
