@@ -190,15 +190,22 @@ def _terminal(order: Order, kind: str) -> Terminal:
 
 
 def _effect(order: Order, event: Event) -> dict[str, Any]:
-    """Open effect, commit point, and how many signings went unanswered."""
+    """Open effect, commit point, and how many signings may still be on their way.
+
+    A signing that did not reach the provider leaves the order before its commit point.
+    """
     name, _, phase = event.kind.partition(".")
     if name not in EFFECTS:
         return {}
     if phase == "intended":
         committed = order.committed or name == "sign"
         return {"effect": name, "effect_since": event.time, "committed": committed}
-    lost = order.lost_signs + (event.kind == "sign.void")
-    return {"effect": None, "effect_since": None, "lost_signs": lost}
+    ended: dict[str, Any] = {"effect": None, "effect_since": None}
+    if event.kind != "sign.void":
+        return ended
+    if "not_reached" in event.payload:
+        return ended | {"committed": order.lost_signs > 0}
+    return ended | {"lost_signs": order.lost_signs + 1}
 
 
 def approval_digest(order: Order) -> str:

@@ -46,20 +46,26 @@ class SameAccount(CheckFailed):
     exit_code = 0
 
 
-def read_chip(person: Person, reader: str | None, wait: float) -> NewAccount:
+def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
     """From a card in a reader; raises what ``posctl.cards`` raises."""
+    person = place.person
     person.waiting("wait.card")
     deadline = Deadline(CARD_SECONDS + wait)
     link = open_card(reader, deadline, wait=wait)
     try:
-        card = read_card(link, deadline)
+        card = read_card(link, deadline, today=place.clock.now().date())
     finally:
         link.close()
-    facts: Json = {"aid": card.aid.hex().upper(), "luhn": card.luhn_ok}
+    facts: Json = {
+        "aid": card.aid,
+        "kind": str(card.kind),
+        "label": card.label,
+        "luhn": card.luhn_ok,
+    }
     if not card.luhn_ok:
         person.tell("card.luhn_warning", number=card.number)
     person.tell("card.read", number=card.number, label=card.label, apdus=link.apdus)
-    return NewAccount(card.number, "chip", {**facts, "label": card.label})
+    return NewAccount(card.number, "chip", facts)
 
 
 def type_twice(person: Person) -> NewAccount:

@@ -28,14 +28,14 @@ from posctl.terminals import TerminalDriver
 class Means:
     """What the technician works with: ports, reader, folder of pictures.
 
-    ``wait`` is how many seconds a card may take to be inserted.
+    ``card_wait`` is how many seconds a card may take to be inserted.
     """
 
     address: str
     reader: str | None = None
     typed: bool = False
     pictures: Path | None = None
-    wait: float = 20.0
+    card_wait: float = 20.0
     output: Path | None = None
 
 
@@ -186,7 +186,7 @@ def _account_step(
     def read() -> NewAccount:
         if means.typed:
             return type_twice(place.person)
-        return read_chip(place.person, means.reader, means.wait)
+        return read_chip(place, means.reader, means.card_wait)
 
     order = take_account(place, journal, read)
     place.person.tell("account.sealed", number=order.new_mask)

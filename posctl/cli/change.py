@@ -1,0 +1,269 @@
+"""`posctl change`: the change of a settlement account, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from posctl.change.order import Order
+from posctl.change.states import Holder, State
+from posctl.cli.command import command, home_option, operator_option, port_option
+from posctl.cli.console import Console
+from posctl.cli.messages import _
+from posctl.cli.people import (
+    choose_port,
+    field_session,
+    find_in_place,
+    find_order,
+    office_session,
+)
+from posctl.cli.views import order_view
+from posctl.model.canonical import Json
+
+if TYPE_CHECKING:
+    from posctl.field.course import Means, Proposed
+
+
+@click.group(help=_("help.change"))
+def change() -> None:
+    """The group; each command returns data."""
+
+
+def _means_options(body: Any) -> Any:
+    options = (
+        port_option,
+        click.option("--reader", envvar="POSCTL_READER", help=_("option.reader")),
+        click.option("--typed", is_flag=True, help=_("option.typed")),
+        click.option(
+            "--pictures",
+            type=click.Path(file_okay=False, path_type=Path),
+            help=_("option.pictures"),
+        ),
+        click.option(
+            "--wait-card",
+            "card_wait",
+            default=20.0,
+            show_default=True,
+            help=_("option.wait_card"),
+        ),
+        click.option(
+            "--order-file",
+            "output",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help=_("option.order_file"),
+        ),
+    )
+    for option in reversed(options):
+        body = option(body)
+    return body
+
+
+@command(change, "run", "help.change.run")
+@_means_options
+@operator_option
+@home_option
+def run(console: Console, home: Path, operator: str | None, **means: Any) -> Json:
+    from posctl.field import course
+
+    session = field_session(console, home, operator)
+    return _proposed(console, course.run(session, _means(means)))
+
+
+@command(change, "propose", "help.change.propose")
+@_means_options
+@operator_option
+@home_option
+@click.argument("number", metavar="ORDER")
+def propose(
+    console: Console, home: Path, operator: str | None, number: str, **means: Any
+) -> Json:
+    return _field_resume(console, home, operator, number, means)
+
+
+def _field_resume(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    number: str,
+    means: dict[str, Any],
+) -> Json:
+    from posctl.field import course
+
+    session = field_session(console, home, operator)
+    order = session.place.journal(number).order
+    means["port"] = means["port"] or order.address
+    return _proposed(console, course.resume(session, number, _means(means)))
+
+
+def _means(options: dict[str, Any]) -> Means:
+    from posctl.field.course import Means
+
+    address = choose_port(options.pop("port"))
+    return Means(address=address, **options)
+
+
+def _proposed(console: Console, proposed: Proposed) -> Json:
+    number = proposed.order.number
+    console.tell("change.you_may_leave", order=number)
+    return {
+        **order_view(proposed.order),
+        "order_file": str(proposed.file),
+        "next": f"posctl change approve {number}",
+    }
+
+
+@command(change, "approve", "help.change.approve")
+@operator_option
+@home_option
+@click.option(
+    "--order-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=_("option.order_file_in"),
+)
+@click.argument("number", metavar="ORDER")
+def approve(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    order_file: Path | None,
+    number: str,
+) -> Json:
+    from posctl.office.approve import approve as approve_order
+
+    session = office_session(console, home, operator)
+    if order_file is not None:
+        session.place.take(order_file)
+    order = approve_order(session, number)
+    console.tell("change.approved", order=number, name=order.approver)
+    return {**order_view(order), "next": f"posctl change commit {number}"}
+
+
+def _wait_option(body: Any) -> Any:
+    return click.option("--wait", type=float, help=_("option.wait"))(body)
+
+
+@command(change, "commit", "help.change.commit")
+@_wait_option
+@operator_option
+@home_option
+@click.argument("number", metavar="ORDER")
+def commit(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    wait: float | None,
+    number: str,
+) -> Json:
+    return _commit(console, home, operator, wait, number)
+
+
+def _commit(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    wait: float | None,
+    number: str,
+) -> Json:
+    from posctl.office.commit import commit as commit_order
+
+    session = office_session(console, home, operator)
+    seconds = session.place.profile.wait_seconds if wait is None else wait
+    order = commit_order(session, number, seconds)
+    return {**order_view(order), "next": _after_commit(order)}
+
+
+def _after_commit(order: Order) -> str | None:
+    if order.state is State.EFFECTIVE:
+        return f"posctl change confirm {order.number}"
+    return None
+
+
+@command(change, "confirm", "help.change.confirm")
+@port_option
+@operator_option
+@home_option
+@click.argument("number", metavar="ORDER")
+def confirm(
+    console: Console, home: Path, operator: str | None, port: str | None, number: str
+) -> Json:
+    return _confirm(console, home, operator, port, number)
+
+
+def _confirm(
+    console: Console, home: Path, operator: str | None, port: str | None, number: str
+) -> Json:
+    from posctl.field.confirm import confirm as confirm_order
+
+    session = field_session(console, home, operator)
+    address = port or session.place.journal(number).order.address
+    order = confirm_order(session, number, address)
+    return {**order_view(order), "next": f"posctl receipt show {number}"}
+
+
+@command(change, "resume", "help.change.resume")
+@_means_options
+@_wait_option
+@operator_option
+@home_option
+@click.argument("number", metavar="ORDER")
+def resume(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    wait: float | None,
+    number: str,
+    card_wait: float,
+    **means: Any,
+) -> Json:
+    order = find_order(console, home, number)
+    console.tell("resume.found", **_found(order))
+    if order.holder is Holder.OFFICE and order.state is not State.PROPOSED:
+        return _commit(console, home, operator, wait, number)
+    if order.state is State.EFFECTIVE:
+        return _confirm(console, home, operator, means["port"], number)
+    if order.final:
+        return {**order_view(order), "next": None}
+    return _field_resume(
+        console, home, operator, number, {**means, "card_wait": card_wait}
+    )
+
+
+def _found(order: Order) -> dict[str, object]:
+    return {
+        "order": order.number,
+        "state": str(order.state),
+        "since": order.changed,
+        "effect": order.effect or _("word.none"),
+    }
+
+
+@command(change, "rollback", "help.change.rollback")
+@operator_option
+@home_option
+@click.argument("number", metavar="ORDER")
+def rollback(console: Console, home: Path, operator: str | None, number: str) -> Json:
+    from posctl.field import course
+    from posctl.office import commit as office_commit
+
+    order = find_order(console, home, number)
+    console.tell("resume.found", **_found(order))
+    if order.holder is Holder.FIELD:
+        ended = course.roll_back(field_session(console, home, operator), number)
+    else:
+        session = office_session(console, home, operator)
+        ended = office_commit.roll_back(session, number)
+    return {**order_view(ended), "next": None}
+
+
+@command(change, "show", "help.change.show")
+@home_option
+@click.argument("number", metavar="ORDER")
+def show(console: Console, home: Path, number: str) -> Json:
+    place, order = find_in_place(console, home, number)
+    events = [
+        {"position": e.position, "time": e.time, "event": e.kind}
+        for e in place.log.events(number)
+    ]
+    return {**order_view(order), "events": events}

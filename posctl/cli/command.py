@@ -1,0 +1,86 @@
+"""What every command has: ``--json``, ``--home``, failures shown the same way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posctl.cli.console import Console
+from posctl.cli.messages import _
+from posctl.model.canonical import Json
+from posctl.model.errors import PosctlError
+
+Body = Callable[..., Json]
+
+
+def command(
+    group: click.Group | None, name: str, help_id: str
+) -> Callable[[Body], Any]:
+    """A click command around a function that takes a Console and returns data."""
+
+    def decorate(body: Body) -> click.Command:
+        @wraps(body)
+        def run(as_json: bool, **options: Any) -> int:
+            console = Console(_path(), as_json=as_json)
+            try:
+                with console.working():
+                    data = body(console, **options)
+            except PosctlError as failure:
+                return console.failure(failure)
+            console.result(data)
+            return 0
+
+        json_option = click.option(
+            "--json", "as_json", is_flag=True, help=_("option.json")
+        )
+        made = click.command(name, help=_(help_id))(json_option(run))
+        if group is not None:
+            group.add_command(made)
+        return made
+
+    return decorate
+
+
+def _path() -> str:
+    """``change run``: the command without the program's name."""
+    return click.get_current_context().command_path.partition(" ")[2]
+
+
+def _default_home() -> str:
+    from platformdirs import user_data_dir
+
+    return user_data_dir("posctl", appauthor=False)
+
+
+def home_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """``--home``: the folder of the set-up."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="POSCTL_HOME",
+        default=_default_home,
+        show_default=_("option.home.default"),
+        help=_("option.home"),
+    )(body)
+
+
+def operator_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """``--operator``: who is at work."""
+    return click.option(
+        "--operator", envvar="POSCTL_OPERATOR", help=_("option.operator")
+    )(body)
+
+
+def port_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """``--port``: where the terminal is."""
+    return click.option("--port", envvar="POSCTL_PORT", help=_("option.port"))(body)
+
+
+def in_ci() -> bool:
+    """In CI nothing may be left out quietly."""
+    return os.environ.get("CI") == "true"

@@ -1,0 +1,40 @@
+"""`posctl merchant`: the provider's terminal list, fetched by the office."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from posctl.cli.command import command, home_option, operator_option
+from posctl.cli.console import Console
+from posctl.cli.messages import _
+from posctl.cli.people import office_session
+from posctl.model.canonical import Json
+
+
+@click.group(help=_("help.merchant"))
+def merchant() -> None:
+    """The group; each command returns data."""
+
+
+@command(merchant, "fetch", "help.merchant.fetch")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=_("option.output"),
+)
+@operator_option
+@home_option
+@click.argument("mid", metavar="MID")
+def fetch(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    output: Path | None,
+    mid: str,
+) -> Json:
+    from posctl.office.merchant import fetch_terminals
+
+    path = fetch_terminals(office_session(console, home, operator), mid, output)
+    return {"mid": mid, "file": str(path)}

@@ -1,0 +1,569 @@
+"""Every text that a person reads, by stable id. English is the first catalogue.
+
+``ERRORS`` maps an error code to its text and to what to do next. Parameters are those
+of the error; none of them is ever sensitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MESSAGES: dict[str, str] = {
+    # help
+    "help.posctl": "Change the settlement account of a POS terminal's merchant:"
+    " verified, by two people, crash-safe, with proof.",
+    "help.setup": "Make the stores, the keys, the organisation's root, the profile.",
+    "help.demo": "Play one whole change against the emulator, on real wires.",
+    "help.emulate": "Bring up emulated terminal, card, acquirer and provider.",
+    "help.merchant": "The provider's terminal list of a merchant (office).",
+    "help.merchant.fetch": "Fetch and sign the terminal list of merchant MID (office).",
+    "help.change": "Change a settlement account, step by step.",
+    "help.change.run": "Look, check, back up, read the card, propose (field)."
+    " At most six questions; then you may leave.",
+    "help.change.propose": "Go on to the proposal of ORDER, or write its order file"
+    " again (field).",
+    "help.change.approve": "Check and sign what a colleague proposed (office).",
+    "help.change.commit": "Submit, sign, poll until effective, read back (office).",
+    "help.change.confirm": "Make the terminal show the new account and close the"
+    " order (field).",
+    "help.change.resume": "Go on with ORDER from wherever the last run ended.",
+    "help.change.rollback": "End ORDER before its commit point; the old account stays.",
+    "help.change.show": "Show ORDER and its events.",
+    "help.orders": "List the orders of both places.",
+    "help.receipt": "The signed proof of an effective change.",
+    "help.receipt.show": "Show the receipt of ORDER; its signature is checked.",
+    # options
+    "option.json": "Print one JSON object on stdout.",
+    "option.home": "The folder of the set-up.",
+    "option.home.default": "the user's data folder",
+    "option.operator": "Who is at work; otherwise the one named at set-up.",
+    "option.port": "The terminal: /dev/ttyUSB0, COM3 or tcp:HOST:PORT.",
+    "option.reader": "The card reader's exact name, or tcp:HOST:PORT.",
+    "option.typed": "Type the new number twice instead of reading a card.",
+    "option.pictures": "Folder with the pictures, named by kind: 0025.jpg …",
+    "option.wait_card": "Seconds to wait for a card to be inserted.",
+    "option.order_file": "Write the order file here.",
+    "option.order_file_in": "Take the order from this file first.",
+    "option.output": "Write the signed list here.",
+    "option.wait": "Seconds to poll before giving the prompt back.",
+    "option.open": "Only orders that are not over.",
+    "option.technician": "Name of the operator in the field (the maker).",
+    "option.approver": "Name of the operator in the office (the checker).",
+    "option.organisation": "Name of the organisation in its root certificate.",
+    "option.profile": "A shipped example by name, or a TOML file.",
+    "option.provider_url": "The provider's address, https only.",
+    "option.provider_ca": "PEM file of the CA that the provider's host chains to.",
+    "option.credentials": "JSON file with what the provider issued; it is sealed"
+    " under the approver's passphrase and can be deleted then.",
+    "option.test": "A test set-up: keys without a passphrase under a root that is"
+    " refused outside the emulator.",
+    "option.directory": "Where the emulator keeps its files.",
+    "option.direct": "Put the card on the direct link, not into a pcscd.",
+    "option.no_card": "Start with an empty reader.",
+    "option.card": "Which emulated card is in the reader.",
+    "option.audit": "Seconds that the provider's audit takes.",
+    "option.reject": "The provider's audit will reject every application.",
+    "option.wrong_terminal": "The terminal is not in the provider's list.",
+    "option.open_ports": "Where no network namespace can be had: let the virtual"
+    " reader listen on all addresses of this machine.",
+    "option.keep": "Keep the demo's folder.",
+    # asking
+    "ask.word": "Type {word} to go on",
+    "ask.passphrase": "Passphrase of {name}",
+    "ask.old_number": "Number of the present settlement account (not shown)",
+    "ask.new_number": "Number of the new card (not shown)",
+    "ask.new_number_again": "The same number once more",
+    "ask.branch": "Bank code of the new account's branch (12 digits)",
+    "ask.mobile": "Mobile number that the bank has for the account (not shown)",
+    "ask.pictures": "Folder with the pictures",
+    "ask.last_four": "Last four digits of the new number, from the merchant's paper",
+    # steps
+    "wait.work": "working",
+    "wait.card": "waiting for the card",
+    "wait.provider": "waiting for the provider",
+    "wait.audit": "waiting for the provider's audit",
+    "wait.settle": "waiting for the terminal to settle",
+    "wait.fetch": "waiting for the terminal to fetch its parameters",
+    "wait.elapsed": "… {label}, {seconds} s",
+    "look.done": "look: terminal {tid}, serial {serial}, merchant {mid};"
+    " pays to {mask}; terminal and provider's list agree",
+    "preflight.batch": "note: {count} transactions, {amount} yuan are not settled yet;"
+    " they need not be",
+    "preflight.done": "preflight: window open, {documents} documents present",
+    "backup.done": "backed up, read back and compared: {sha256}…",
+    "document.wanted": "Pictures that the provider wants: {labels}",
+    "card.read": "card: {label} {number} ({apdus} APDUs)",
+    "card.luhn_warning": "warning: the check digit of {number} is wrong; some real"
+    " cards are so, the approver decides",
+    "account.sealed": "sealed to the office: {number}",
+    "propose.terms": "terms: {terms}",
+    "propose.confirm": "\n  order     {order}\n  merchant  {mid}, terminal {tid}"
+    "\n  from      {old}\n  to        {new} ({label})\n  fee       {fee} yuan"
+    "\n  effective when the provider says so; until then the old account is paid."
+    "\n  Typing the word accepts fee and terms.",
+    "change.you_may_leave": "submitted to the office as order {order}: you may leave",
+    "merchant.fetched": "merchant {mid}: terminals {tids}",
+    "approve.shown": "\n  order     {order}, proposed by {maker}"
+    "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
+    "\n  branch    {branch}\n  fee       {fee} yuan",
+    "change.approved": "order {order} approved by {name}",
+    "commit.applied": "application {application} taken; it has no effect yet",
+    "commit.signed": "application {application} signed: COMMIT POINT",
+    "commit.status": "provider says {raw}: {state}",
+    "commit.effective": "EFFECTIVE: takings go to {mask}",
+    "receipt.issued": "receipt of order {order} signed",
+    "effect.settled": "asked what became of the interrupted step: {state}",
+    "resume.found": "order {order} stands at {state} since {since}; interrupted"
+    " step: {effect}",
+    "inbox.refused": "left in the inbox: {path} ({reason})",
+    "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
+    "\n  {count} transactions, {amount} yuan.",
+    "settle.done": "settled: {count} transactions, {amount} yuan",
+    "terminal.confirmed": "terminal {tid} shows {mask}",
+    "setup.done": "set up in {path}",
+    "table.empty": "no {name}",
+    "word.none": "none",
+    "word.note": "note:",
+    "error.interrupted": "interrupted. What was reached is in the event log:"
+    " `posctl orders` shows it, `posctl change resume ORDER` goes on.",
+    # demo and emulate
+    "demo.title": "{number}. {title}",
+    "demo.bench": "The emulated terminal, card, acquirer and provider are up",
+    "demo.setup": "Two people and two places on one machine",
+    "demo.fetch": "Office: which terminals has the merchant?",
+    "demo.run": "Field: look, check, back up, read the card, propose",
+    "demo.approve": "Office: another person approves",
+    "demo.commit": "Office: submit, sign, poll, read back, receipt",
+    "demo.confirm": "Field again: the terminal settles and fetches the new account",
+    "demo.receipt": "The proof",
+    "demo.outside": "What the outsiders say (asked behind posctl's back)",
+    "demo.ledger": "acquirer's ledger: merchant {mid} is paid to {mask}, version"
+    " {version}",
+    "demo.screen": "terminal's parameter: {mask}, version {version}",
+    "demo.direct": "the card is on the direct link, not in a pcscd: {reason}",
+    "demo.failed": "the demo failed at: {command}",
+    "demo.over": "The change took {seconds} s, {apdus} APDUs, {bytes} bytes on the"
+    " serial line.",
+    "emulate.ready": "The bench is up. Ctrl-C stops it.",
+}
+
+ERRORS: dict[str, tuple[str, str]] = {}
+"""Error code -> text, what to do next. Filled below, by subject."""
+
+ERRORS |= {
+    "unexpected": ("{code}", "report this with the command and its output"),
+    # people and set-up
+    "person.declined": ("not confirmed: {word} was not typed", "nothing was changed"),
+    "person.no_answer": (
+        "no usable answer: {question}",
+        "nothing was changed; run the command again",
+    ),
+    "setup.missing": ("no set-up in {path}", "posctl setup --home {path} …"),
+    "setup.damaged": (
+        "a part of the set-up cannot be read: {path}",
+        "restore it from your back-up",
+    ),
+    "setup.exists": (
+        "there is a set-up in {path} already",
+        "use it, or choose another --home",
+    ),
+    "setup.name": (
+        "{name!r} cannot be an operator's name",
+        "use letters, digits and _, beginning with a letter",
+    ),
+    "setup.two_people": (
+        "{name} cannot be both maker and checker",
+        "name two people",
+    ),
+    "setup.url": ("{url} is not an https address", "give the https address"),
+    "setup.credentials": (
+        "{path} is not a JSON object of texts",
+        "see docs/setup.md for what the provider issues",
+    ),
+    "office.missing": (
+        "no office in {path}",
+        "run this where the office is set up",
+    ),
+    "operator.missing": ("no operator {name!r}; known: {known}", "--operator NAME"),
+    "passphrase.wrong": ("the passphrase is wrong", "try again"),
+    "passphrase.needed": ("a passphrase is needed", "try again on a terminal"),
+    "passphrase.short": (
+        "the passphrase is shorter than {least} characters",
+        "choose a longer one",
+    ),
+    "passphrase.differs": (
+        "the two entries for {name} differ",
+        "run the set-up again",
+    ),
+    "signature.certificate": (
+        "the signature on this {purpose} does not chain to the pinned root",
+        "ask the office who made it",
+    ),
+    "signature.wrong": (
+        "the {purpose} was altered after it was signed",
+        "ask the sender for it again",
+    ),
+    "signature.role": (
+        "this needs the role {needed}, not {role}",
+        "--operator NAME of somebody with that role",
+    ),
+    "root.test": (
+        "a test set-up may only meet the emulator, not {url}",
+        "make a real set-up, without --test",
+    ),
+    "ca.changed": (
+        "{path} is not the CA file that the profile pins",
+        "run the set-up again with the right one",
+    ),
+    "profile.missing": ("no profile {profile!r}; known: {known}", "--profile NAME"),
+    "profile.invalid": ("profile {source}: {reason}", "mend the file"),
+    "profile.signature": (
+        "{path} is not signed by the organisation's root",
+        "restore the signed profile",
+    ),
+    "profile.not_set_up": (
+        "profile {profile} is an example that was not set up",
+        "posctl setup --profile {profile} …",
+    ),
+    "profile.differs": (
+        "order {order} was made under another profile or version",
+        "roll it back and propose again under the present profile",
+    ),
+    # look and preflight
+    "look.mismatch": (
+        "terminal {tid} is not one of merchant {mid}: the provider lists {listed}",
+        "you may be at the wrong terminal; check the label, then call the provider",
+    ),
+    "look.unknown": (
+        "the terminal cannot tell its {item}, and the profile needs it",
+        "use a terminal application that tells it",
+    ),
+    "look.other_terminal": (
+        "order {order} is for terminal {tid}, but this is {found}",
+        "connect the right terminal",
+    ),
+    "binding.moved": (
+        "the terminal's binding has moved since order {order} was opened",
+        "posctl change rollback {order}, then start again",
+    ),
+    "list.missing": (
+        "no terminal list of merchant {mid} from the office",
+        "office: posctl merchant fetch {mid}",
+    ),
+    "list.old": (
+        "the terminal list of merchant {mid} is of {fetched}: too old",
+        "office: posctl merchant fetch {mid}",
+    ),
+    "list.damaged": ("{path} is not a terminal list", "office: fetch it again"),
+    "merchant.no_terminals": (
+        "the provider lists no terminal for merchant {mid}",
+        "check the merchant number",
+    ),
+    "window.closed": ("closed now; opens {opens}", "come back then"),
+    "document.missing": (
+        "document {kind} is missing: {path}",
+        "take the picture and save it under that name",
+    ),
+    "document.size": (
+        "{path} has {size} bytes; 1 byte to 2 MiB are allowed",
+        "save the picture smaller",
+    ),
+    "document.type": ("{path} is neither JPEG nor PNG", "save it as JPEG"),
+    "document.changed": (
+        "{path} is not the picture that was checked",
+        "restore it, or roll the order back and start again",
+    ),
+    "document.kind": ("the provider knows no document {kind}", "mend the profile"),
+    "document.media_type": (
+        "{media_type} is not a picture the provider takes",
+        "use JPEG or PNG",
+    ),
+    "backup.differs": (
+        "two reads of the terminal differ in: {parameters}",
+        "let the terminal come to rest, then run resume",
+    ),
+    # numbers
+    "number.form": ("{low} to {high} digits are expected", "type it again"),
+    "number.check_digit": ("the check digit is wrong", "type it again"),
+    "number.differs": ("the two entries differ", "type it again"),
+    "branch.check_digit": ("the bank code's check digit is wrong", "type it again"),
+    "account.old_mismatch": (
+        "that is not the account that the terminal shows: {shown}",
+        "use the number of the present settlement account",
+    ),
+    "account.same": (
+        "nothing to do: takings go to {number} already",
+        "",
+    ),
+    "account.hash": (
+        "the sealed number of order {order} is not the one the order names",
+        "stop: tell the security officer",
+    ),
+    "tag.forged": (
+        "the binding tag of terminal {tid} was not made by the acquirer",
+        "stop: tell the security officer",
+    ),
+    # orders
+    "order.missing": ("no order {order} here", "posctl orders"),
+    "order.open": (
+        "order {order} of this terminal is unfinished: {state} since {since}",
+        "posctl change resume {order}, or posctl change rollback {order}",
+    ),
+    "office.order_open": (
+        "order {order} is refused: order {other} of this merchant is under way",
+        "end order {other} first",
+    ),
+    "order.transition": (
+        "order {order} is {state} (interrupted step: {effect}); {kind} cannot"
+        " happen now",
+        "posctl change show {order}",
+    ),
+    "order.payload": ("an event {kind} lacks {missing}", "ask for the file again"),
+    "order.not_held": (
+        "order {order} is held by the {holder} now",
+        "wait until it comes back",
+    ),
+    "order.busy": ("{order} is being worked on by another run", "wait for it"),
+    "order.not_approved": (
+        "confirm first: order {order} is not approved",
+        "posctl change approve {order}",
+    ),
+    "order.not_proposed": (
+        "order {order} is {state}: there is nothing to approve",
+        "posctl change show {order}",
+    ),
+    "order.not_effective": (
+        "order {order} is {state}, not effective",
+        "posctl change show {order}",
+    ),
+    "order.expired": (
+        "order {order} was valid until {until}",
+        "start again: posctl change run",
+    ),
+    "orderfile.unreadable": ("{path}: {reason}", "ask for the order file again"),
+    "approve.own": (
+        "{name} made order {order} and cannot approve it",
+        "another person must approve",
+    ),
+    "approve.digits": (
+        "these are not the last four digits of the new number",
+        "compare with the merchant's paper",
+    ),
+    "rollback.too_late": (
+        "order {order} is past its commit point ({state})",
+        "posctl change resume {order}; the way back is a new, reverse order",
+    ),
+    "receipt.none": (
+        "order {order} has no receipt: it is {state}",
+        "posctl change show {order}",
+    ),
+    "commit.pending": (
+        "order {order} is accepted, not yet effective ({state}); the old account"
+        " is still paid",
+        "posctl change resume {order}",
+    ),
+    "commit.unknown": (
+        "the provider does not say what became of order {order}",
+        "posctl change resume {order}; do not start another order",
+    ),
+    "readback.failed": (
+        "read-back of order {order} contradicts: status {raw}",
+        "call the provider's official contact",
+    ),
+    "effect.unknown": (
+        "order {order}: whether {effect} happened is not known ({cause})",
+        "posctl change resume {order}",
+    ),
+    "terminal.not_yet": (
+        "terminal {tid} does not show the new account yet",
+        "posctl change confirm {order} again later",
+    ),
+    "terminal.third_account": (
+        "the terminal shows {shown}, neither old nor new ({expected})",
+        "call the provider's official contact",
+    ),
+    # store
+    "store.locked": ("{path} is in use by another program", "try again"),
+    "store.unusable": ("{path} cannot be used: {reason}", "check disk and rights"),
+    "store.not_durable": ("{path} cannot be written durably", "use another disk"),
+    "store.newer": (
+        "{path} was made by a newer posctl (format {version})",
+        "update posctl",
+    ),
+    "file.unwritable": ("{path}: {reason}", "check disk and rights"),
+    "attachment.missing": ("{sha256} is not in the store", "posctl orders"),
+    "attachment.changed": (
+        "{sha256} was altered in the store",
+        "stop: tell the security officer",
+    ),
+    "chain.broken": (
+        "the order's chain breaks at event {position}",
+        "ask for the order file again",
+    ),
+    "chain.forked": (
+        "order {order} has another history here",
+        "stop: tell the security officer",
+    ),
+    "log.broken": (
+        "the event log breaks at row {sequence}",
+        "stop: tell the security officer",
+    ),
+    "log.projection": (
+        "order {order} is not what its events say",
+        "stop: tell the security officer",
+    ),
+    "seal.version": ("the sealed box is of an unknown version", "update posctl"),
+    "seal.broken": (
+        "the sealed box does not open: altered, or not for this office",
+        "roll the order back and propose again",
+    ),
+}
+
+ERRORS |= {
+    # ports and terminals
+    "port.none": ("no serial port on this machine", "plug the cable in; --port"),
+    "port.ambiguous": ("several ports: {candidates}", "--port with one of them"),
+    "port.missing": ("no such port: {port}", "check the cable; posctl needs --port"),
+    "port.denied": (
+        "no permission to open {port}",
+        "add yourself to the port's group (often dialout) and log in again",
+    ),
+    "port.busy": ("{port} is held by another program", "close that program"),
+    # readers and cards
+    "pcsc.unavailable": (
+        "pyscard is not installed",
+        "pip install 'posctl[pcsc]', or a --reader tcp:HOST:PORT",
+    ),
+    "pcsc.no_service": ("the PC/SC service is not running", "start pcscd"),
+    "pcsc.denied": (
+        "not permitted to use the PC/SC service",
+        "ask the administrator for access to pcscd",
+    ),
+    "pcsc.failed": ("PC/SC failed: {reason}", "unplug the reader and plug it in"),
+    "reader.none": ("no card reader", "plug a reader in"),
+    "reader.missing": ("no reader {reader}", "--reader with the exact name"),
+    "reader.ambiguous": ("several readers: {candidates}", "--reader with one of them"),
+    "reader.address": (
+        "{reader} is not an address of a card link",
+        "tcp:HOST:PORT is one",
+    ),
+    "card.none": ("no card in {reader}", "insert the card"),
+    "card.mute": (
+        "the card in {reader} does not answer",
+        "turn the card round, chip first; then try another card",
+    ),
+    "card.removed": (
+        "the card was taken out of {reader}",
+        "insert it again and run resume",
+    ),
+    "card.in_use": (
+        "another program uses the card in {reader}",
+        "close that program",
+    ),
+    "card.garbled": ("{reader} gave an answer that is none", "try again"),
+    "card.malformed": ("the card's data are malformed: {reason}", "use another card"),
+    "card.not_payment": ("this is not a payment card", "use a UnionPay debit card"),
+    "card.blocked": ("the card or its application is blocked", "ask the bank"),
+    "card.foreign": (
+        "not a UnionPay card (AID {aid})",
+        "use a UnionPay debit card",
+    ),
+    "card.kind_refused": (
+        "a {kind} card cannot receive takings (AID {aid})",
+        "use a debit card",
+    ),
+    "card.token": (
+        "{card} is a device's token, not an account",
+        "insert the card itself",
+    ),
+    "card.expired": ("card {card} has expired", "use a valid card"),
+    "card.contactless": (
+        "contactless is not read: it could spend electronic cash",
+        "insert the card, chip first",
+    ),
+    # hosts and providers
+    "host.unreachable": (
+        "{host} cannot be reached: {reason}",
+        "check the network; nothing was sent",
+    ),
+    "host.certificate": (
+        "{host} has no certificate that this set-up trusts: {reason}",
+        "do not go on; check the address and the network",
+    ),
+    "host.protocol": (
+        "{host} does not speak as it should: {reason}",
+        "call the provider's official contact",
+    ),
+    "host.lost": (
+        "the connection to {host} broke: {reason}",
+        "posctl change resume ORDER finds out what happened",
+    ),
+    "host.status": (
+        "{host} answered with status {reason}",
+        "posctl change resume ORDER finds out what happened",
+    ),
+    "host.timeout": (
+        "{host} did not answer within {seconds} s",
+        "posctl change resume ORDER finds out what happened",
+    ),
+    "host.url": ("the provider's address is not usable", "give an https address"),
+    "host.ca_file": ("{path} is no usable CA file", "give the right PEM file"),
+    "link.timeout": ("{what} did not answer within {seconds} s", "try again"),
+    "provider.unknown": ("no provider {name}; known: {known}", "mend the profile"),
+    "provider.settings": (
+        "the credentials for {name} need: {needed}",
+        "run the set-up again with what the provider issued",
+    ),
+    "provider.request": ("this cannot be asked: {reason}", "mend the profile"),
+    "provider.refused": (
+        "the provider refused: {namespace}/{raw} {text}",
+        "nothing was changed; call the provider's official contact",
+    ),
+    "provider.field": (
+        "the provider refused what was sent: {namespace}/{raw} {text}",
+        "nothing was changed; correct it in a new order",
+    ),
+    "provider.credentials": (
+        "the provider does not accept the credentials: {namespace}/{raw} {text}",
+        "check what the provider issued; set up again",
+    ),
+    "provider.duplicate": (
+        "the provider has had this request before: {namespace}/{raw}",
+        "posctl change resume ORDER",
+    ),
+    "provider.busy": (
+        "the provider is busy: {raw}",
+        "posctl change resume ORDER later; do not send again",
+    ),
+    "provider.answer": (
+        "the provider's answer cannot be trusted: {field}",
+        "posctl change resume ORDER asks again",
+    ),
+    "provider.rejected": (
+        "the provider rejected the change: {namespace}/{raw} {reason}",
+        "the old account stays; correct it in a new order",
+    ),
+    "provider.contradicts": (
+        "the provider refused a signature that may be there already: {raw}",
+        "posctl change resume ORDER asks what is true",
+    ),
+    "provider.undecided": (
+        "the provider's status {raw} decides nothing",
+        "posctl change resume ORDER later",
+    ),
+}
+
+
+def _(message: str, **params: object) -> str:
+    """The text of a message id, its parameters filled in."""
+    return text_of(MESSAGES[message], params)
+
+
+def text_of(pattern: str, params: Mapping[str, object]) -> str:
+    """``pattern`` filled in; a parameter that is missing shows its name."""
+    return pattern.format_map(_Shown(params))
+
+
+class _Shown(dict[str, object]):
+    def __missing__(self, name: str) -> str:
+        return f"<{name}>"

@@ -1,0 +1,29 @@
+"""`posctl orders`: what is under way, in both places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from posctl.change.order import Order
+from posctl.cli.command import command, home_option
+from posctl.cli.console import Console
+from posctl.cli.messages import _
+from posctl.cli.people import field_place, office_place
+from posctl.cli.views import order_row
+from posctl.model.canonical import Json
+
+
+@command(None, "orders", "help.orders")
+@click.option("--open", "only_open", is_flag=True, help=_("option.open"))
+@home_option
+def orders(console: Console, home: Path, only_open: bool) -> Json:
+    newest: dict[str, Order] = {}
+    for place in (field_place(console, home), office_place(console, home)):
+        for order in place.orders():
+            known = newest.get(order.number)
+            if known is None or order.position > known.position:
+                newest[order.number] = order
+    shown = [o for _n, o in sorted(newest.items()) if not (only_open and o.final)]
+    return {"orders": [order_row(order) for order in shown]}

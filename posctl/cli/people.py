@@ -1,0 +1,123 @@
+"""Who is at work: opens a field or an office session for an operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posctl.cli.console import Console
+from posctl.model.clock import SystemClock
+from posctl.model.errors import CheckFailed, NoDevice, UsageError
+from posctl.store import keys
+from posctl.store.home import Home
+
+if TYPE_CHECKING:
+    from posctl.change.order import Order
+    from posctl.field.place import FieldPlace
+    from posctl.field.place import Session as FieldSession
+    from posctl.office.place import OfficePlace
+    from posctl.office.place import Session as OfficeSession
+
+
+def field_place(console: Console, home: Path) -> FieldPlace:
+    """The field's store, with what came back from the office taken in."""
+    from posctl.field.place import FieldPlace
+
+    opened = Home(home)
+    _require(opened)
+    place = FieldPlace(opened, SystemClock(), console)
+    place.collect()
+    return place
+
+
+def office_place(console: Console, home: Path) -> OfficePlace:
+    """The office's store, with what arrived from the field taken in."""
+    from posctl.office.place import OfficePlace
+
+    opened = Home(home)
+    _require(opened)
+    place = OfficePlace(opened, SystemClock(), console)
+    place.collect()
+    return place
+
+
+def _require(home: Home) -> None:
+    """No command makes a store by accident. Raises UsageError ``setup.missing``."""
+    assert home.settings  # noqa: S101 - reading them is the check
+
+
+def field_session(console: Console, home: Path, operator: str | None) -> FieldSession:
+    """A technician at work. Raises CheckFailed ``signature.role`` for others."""
+    from posctl.field.place import Session
+
+    place = field_place(console, home)
+    name = operator or place.home.settings.technician
+    who, _passphrase = _operator(console, place.home, name)
+    _check_role(who, keys.TECHNICIAN)
+    return Session(place, who)
+
+
+def office_session(console: Console, home: Path, operator: str | None) -> OfficeSession:
+    """An approver at work, the office's secrets open under his passphrase."""
+    from posctl.office.place import Session, open_secrets
+
+    place = office_place(console, home)
+    name = operator or place.home.settings.approver
+    who, passphrase = _operator(console, place.home, name)
+    _check_role(who, keys.APPROVER)
+    return Session(place, who, open_secrets(place.home, passphrase))
+
+
+def _operator(
+    console: Console, home: Home, name: str
+) -> tuple[keys.Operator, str | None]:
+    box = keys.key_box(home.operators, name)
+    passphrase = None if keys.is_open(box) else console.passphrase(name)
+    return keys.load_operator(home.operators, name, passphrase), passphrase
+
+
+def _check_role(who: keys.Operator, role: str) -> None:
+    if who.role != role:
+        raise CheckFailed("signature.role", role=who.role, needed=role)
+
+
+def choose_port(port: str | None) -> str:
+    """The port that was named, or the only one there is; nothing is opened.
+
+    Raises:
+        NoDevice: ``port.none`` or ``port.ambiguous`` with the candidates.
+    """
+    if port:
+        return port
+    from serial.tools.list_ports import comports
+
+    found = sorted(item.device for item in comports())
+    if not found:
+        raise NoDevice("port.none")
+    if len(found) > 1:
+        raise NoDevice("port.ambiguous", candidates=", ".join(found))
+    return str(found[0])
+
+
+def find_in_place(
+    console: Console, home: Path, number: str
+) -> tuple[FieldPlace | OfficePlace, Order]:
+    """The place that knows most of an order, and the order.
+
+    Raises:
+        UsageError: ``order.missing``.
+    """
+    places = (field_place(console, home), office_place(console, home))
+    known = [
+        (place, place.journal(number).order)
+        for place in places
+        if place.log.projection(number) is not None
+    ]
+    if not known:
+        raise UsageError("order.missing", order=number)
+    return max(known, key=lambda pair: pair[1].position)
+
+
+def find_order(console: Console, home: Path, number: str) -> Order:
+    """The order as the place that knows most of it has it."""
+    return find_in_place(console, home, number)[1]

@@ -1,0 +1,37 @@
+"""How commands show an order: one shape for text and JSON."""
+
+from __future__ import annotations
+
+from posctl.change.order import Order
+from posctl.model.canonical import Json
+
+
+def order_view(order: Order) -> Json:
+    """What every command on one order returns; masks only."""
+    return {
+        "order": order.number,
+        "state": str(order.state),
+        "terminal": str(order.terminal),
+        "holder": str(order.holder),
+        "mid": order.mid,
+        "tid": order.tid,
+        "old": order.old_mask,
+        "new": order.new_mask,
+        "application": order.application or None,
+        "unsettled_effect": order.effect,
+        "reason": order.reason or None,
+        "valid_until": order.valid_until or None,
+    }
+
+
+def order_row(order: Order) -> Json:
+    """One line of a list of orders."""
+    return {
+        "order": order.number,
+        "state": str(order.state),
+        "terminal": str(order.terminal),
+        "holder": str(order.holder),
+        "mid": order.mid,
+        "new": order.new_mask,
+        "changed": order.changed,
+    }
