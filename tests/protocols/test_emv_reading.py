@@ -1,0 +1,389 @@
+"""The conversation with a card, driven without any reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.card.applet import (
+    CREDIT,
+    CREDIT_CARD,
+    DEBIT,
+    DEBIT_CARD,
+    DEBIT_CARD_HAN,
+    ELECTRONIC_CASH,
+    OLD_DEBIT_CARD,
+    QUASI_CREDIT,
+    Applet,
+    CardProfile,
+    Listed,
+)
+from protocols import apdu, emv
+from protocols.apdu import Command, Response
+from protocols.carddata import CardData, Kind
+from protocols.errors import LocalError, RemoteError
+
+DATE, RANDOM = bytes.fromhex("261123"), bytes.fromhex("01020304")
+PAN, MASK = "6216261000000000018", "621626*********0018"
+
+
+def converse(transmit: Callable[[bytes], bytes]) -> CardData:
+    return apdu.run(emv.read_card(date=DATE, unpredictable=RANDOM), transmit)
+
+
+def read(profile: CardProfile) -> CardData:
+    return converse(Applet(profile).process)
+
+
+# -- APDUs ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "wire", "at_t0"),
+    [
+        (Command(0, 0xA4, 4, 0), "00A40400", "00A4040000"),
+        (Command(0, 0xB2, 1, 12, le=256), "00B2010C00", "00B2010C00"),
+        (Command(0, 0xB2, 1, 12, le=35), "00B2010C23", "00B2010C23"),
+        (Command(0, 0xA4, 4, 0, b"\x01\x02"), "00A40400020102", "00A40400020102"),
+        (Command(0, 0xA4, 4, 0, b"\x01", 256), "00A40400010100", "00A404000101"),
+    ],
+)
+def test_cases_1_to_4(command: Command, wire: str, at_t0: str) -> None:
+    raw = command.to_bytes()
+    assert raw.hex().upper() == wire
+    assert apdu.as_tpdu(raw).hex().upper() == at_t0
+    assert Command.from_bytes(raw) == command
+
+
+def test_too_much_for_a_short_apdu() -> None:
+    with pytest.raises(LocalError):
+        Command(0, 0xA4, 4, 0, bytes(256)).to_bytes()
+    with pytest.raises(LocalError):
+        Command(0, 0xB2, 1, 12, le=257).to_bytes()
+
+
+@given(st.binary(max_size=300))
+def test_a_card_takes_any_bytes_as_an_apdu_or_refuses_them(raw: bytes) -> None:
+    try:
+        command = Command.from_bytes(raw)
+    except RemoteError:
+        return
+    assert command.to_bytes() == raw
+
+
+def test_get_response_alone() -> None:
+    sent = Command(0, 0xA4, 4, 0, b"\x01")
+    assert apdu.get_response(sent, Response(b"", 0x611A)) == Command(
+        0, 0xC0, 0, 0, le=26
+    )
+    assert apdu.get_response(sent, Response(b"", 0x6100)) == Command(
+        0, 0xC0, 0, 0, le=256
+    )
+    assert apdu.get_response(sent, Response(b"", 0x9000)) is None
+
+
+def test_wrong_le_alone() -> None:
+    sent = Command(0, 0xB2, 1, 12, le=256)
+    assert apdu.correct_le(sent, Response(b"", 0x6C23)) == replace(sent, le=35)
+    assert apdu.correct_le(sent, Response(b"", 0x6A83)) is None
+
+
+def test_data_in_pieces_is_joined() -> None:
+    answers = iter(["0102 6103", "0304 6101", "05 9000"])
+    got = apdu.run(
+        apdu.exchange(Command(0, 0xB2, 1, 12, le=256)),
+        lambda raw: bytes.fromhex(next(answers)),
+    )
+    assert got == Response(bytes.fromhex("0102030405"), apdu.OK)
+
+
+@pytest.mark.parametrize("sw", ["6110", "6C10"])
+@pytest.mark.req("R43")
+def test_a_card_that_never_ends_is_an_error(sw: str) -> None:
+    with pytest.raises(RemoteError, match="without end"):
+        apdu.run(
+            apdu.exchange(Command(0, 0xB2, 1, 12, le=256)),
+            lambda raw: bytes.fromhex(sw),
+        )
+
+
+@pytest.mark.parametrize("torn", ["", "90", "4142", "6000", "8F00"])
+def test_a_torn_answer_is_no_status_word(torn: str) -> None:
+    with pytest.raises(RemoteError):
+        Response.from_bytes(bytes.fromhex(torn))
+
+
+# -- reading ----------------------------------------------------------------------
+
+
+@pytest.mark.req("R23")
+def test_a_debit_card() -> None:
+    card = read(DEBIT_CARD)
+    assert card.number.reveal() == PAN
+    assert (card.kind, card.aid) == (Kind.DEBIT, DEBIT)
+    assert (card.label, card.holder) == ("UnionPay Debit", "QUAN/QUDAO")
+    assert (card.sequence, card.expiry, card.token) == (1, (2049, 12), False)
+    assert [a.aid for a in card.applications] == [DEBIT]
+
+
+@pytest.mark.req("R23")
+def test_a_chinese_name_is_gb18030() -> None:
+    assert read(DEBIT_CARD_HAN).holder == "全渠道"
+    assert read(replace(DEBIT_CARD, holder="买买提·䶮")).holder == "买买提·䶮"
+
+
+@pytest.mark.req("R19", "R23")
+@pytest.mark.parametrize(
+    "number",
+    [
+        "62123456789002",
+        "6212345678901265",
+        "6212345678900000003",
+        "8171999900000000021",
+    ],
+)
+@pytest.mark.parametrize("interface", ["T=0", "T=1"])
+@pytest.mark.parametrize("gpo_format", [1, 2])
+@pytest.mark.parametrize("pse", [True, False])
+def test_every_length_interface_format_and_selection(
+    number: str, interface: str, gpo_format: int, pse: bool
+) -> None:
+    profile = replace(
+        OLD_DEBIT_CARD,
+        number=number,
+        interface=interface,  # type: ignore[arg-type]  # parametrized
+        gpo_format=gpo_format,  # type: ignore[arg-type]  # parametrized
+        pse=pse,
+    )
+    assert read(profile).number.reveal() == number
+
+
+@pytest.mark.req("R23")
+def test_track_2_only_when_5a_is_absent() -> None:
+    assert read(replace(DEBIT_CARD, pan=False)).number.reveal() == PAN
+    lying = replace(DEBIT_CARD, extra={"57": "6212345678901265D4912220"})
+    assert read(lying).number.reveal() == PAN
+    # With 5A there, even an unreadable 57 is not looked at.
+    assert read(replace(DEBIT_CARD, extra={"57": "FFFF"})).number.reveal() == PAN
+
+
+@pytest.mark.req("R18", "R23")
+def test_nothing_of_track_2_or_the_id_number_is_kept() -> None:
+    profile = replace(
+        DEBIT_CARD, pan=False, extra={"9F61": b"341126197709218366".hex()}
+    )
+    card = read(profile)
+    kept = {name: getattr(card, name) for name in card.__dataclass_fields__}
+    assert "341126197709218366" not in repr(kept) + card.number.reveal()
+    assert "4912220" not in repr(kept) + card.number.reveal()
+
+
+@pytest.mark.req("R48")
+def test_its_text_shows_the_mask_only() -> None:
+    text = repr(read(DEBIT_CARD))
+    assert MASK in text
+    assert PAN not in text and "QUAN" not in text and "2049" not in text
+
+
+@pytest.mark.req("R23", "R24")
+def test_only_reading_commands_are_sent() -> None:
+    """No VERIFY (20), no GENERATE AC (AE), no GET DATA: nothing that leaves a mark."""
+    for profile in (DEBIT_CARD, replace(OLD_DEBIT_CARD, pse=False)):
+        card, sent = Applet(profile), set()
+
+        def transmit(raw: bytes, card: Applet = card, sent: set[int] = sent) -> bytes:
+            sent.add(raw[1])
+            return card.process(raw)
+
+        converse(transmit)
+        assert sent <= {0xA4, 0xA8, 0xB2, 0xC0}
+
+
+@pytest.mark.req("R20")
+@pytest.mark.parametrize(
+    ("aid", "kind"),
+    [
+        (CREDIT, Kind.CREDIT),
+        (QUASI_CREDIT, Kind.QUASI_CREDIT),
+        (ELECTRONIC_CASH, Kind.ELECTRONIC_CASH),
+        ("A000000333010108", Kind.UNKNOWN),
+        ("A0000000031010", Kind.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("pse", [True, False])
+def test_the_kind_is_the_aid_never_the_label(aid: str, kind: Kind, pse: bool) -> None:
+    card = read(replace(DEBIT_CARD, aid=aid, label="UnionPay Debit", pse=pse))
+    assert card.kind is kind
+
+
+@pytest.mark.req("R20")
+def test_of_several_applications_the_debit_one_is_chosen_and_all_are_listed() -> None:
+    others = (Listed(ELECTRONIC_CASH, "EC", 2), Listed(DEBIT, "Something", 3))
+    card = read(replace(CREDIT_CARD, others=others))
+    assert (card.aid, card.label) == (DEBIT, "Something")
+    assert [a.aid for a in card.applications] == [CREDIT, ELECTRONIC_CASH, DEBIT]
+
+
+@pytest.mark.req("R20")
+def test_an_unknown_application_does_not_hide_that_a_card_is_credit() -> None:
+    others = (Listed("A000000333010199", "Transit", 1),)
+    assert read(replace(CREDIT_CARD, others=others)).kind is Kind.CREDIT
+
+
+@pytest.mark.req("R22")
+@pytest.mark.parametrize("tag", ["9F19", "9F24"])
+def test_a_device_token_is_told(tag: str) -> None:
+    assert read(replace(DEBIT_CARD, extra={tag: "0102030405"})).token
+
+
+@pytest.mark.req("R23")
+def test_a_long_name_whole_or_in_two_parts() -> None:
+    long = b"MAXIMILIAN ALEXANDER VON DER/LONG".hex()
+    whole = replace(DEBIT_CARD, holder="MAXIMILIAN", extra={"9F0B": long})
+    assert read(whole).holder == "MAXIMILIAN ALEXANDER VON DER/LONG"
+    assert not read(whole).holder_joined
+    parts = read(replace(DEBIT_CARD, holder="QUAN", extra={"9F0B": b"QUDAO".hex()}))
+    assert (parts.holder, parts.holder_joined) == ("QUANQUDAO", True)
+
+
+def test_control_characters_of_a_card_never_reach_a_screen() -> None:
+    assert read(replace(DEBIT_CARD, holder="A\x1b[2JB")).holder == "A[2JB"
+
+
+def test_a_pdol_is_filled_as_asked() -> None:
+    dol = bytes.fromhex("9F7A01 9F0206 5F2A02 9A03 9F3704 9F1A03 9F3501 9F3302 DF6901")
+    values = {
+        0x9F7A: b"\0",
+        0x9F02: bytes(6),
+        0x5F2A: b"\x01\x56",
+        0x9A: DATE,
+        0x9F37: RANDOM,
+        0x9F1A: b"\x01\x56",  # numeric: padded on the left
+        0x9F35: b"\x22",
+        0x9F33: bytes.fromhex("E0F8C8"),  # binary: cut on the right
+    }
+    filled = emv.fill_dol(dol, values).hex().upper()
+    assert filled == "0000000000000001562611230102030400015622E0F800"
+
+
+def test_a_numeric_value_is_cut_on_the_left() -> None:
+    assert emv.fill_dol(bytes.fromhex("9A02"), {0x9A: DATE}).hex() == "1123"
+    assert emv.fill_dol(bytes.fromhex("9A00"), {0x9A: DATE}) == b""
+
+
+@pytest.mark.parametrize("dol", ["9F", "9F02", "5F2A029A", "9F7A01" + "9F37FF" * 2])
+def test_an_unreadable_or_endless_pdol(dol: str) -> None:
+    with pytest.raises(RemoteError):
+        emv.fill_dol(bytes.fromhex(dol), {})
+
+
+# -- wrong cards ------------------------------------------------------------------
+
+
+def test_a_card_without_payment_application() -> None:
+    with pytest.raises(emv.NotPayment):
+        converse(lambda raw: bytes.fromhex("6A82"))
+
+
+@pytest.mark.parametrize("sw", ["6A81", "6283"])
+def test_a_blocked_card(sw: str) -> None:
+    with pytest.raises(emv.CardBlocked):
+        converse(lambda raw: bytes.fromhex(sw))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"5A": "6212345678901265"},  # contradicts the other record
+        {"5F24": "491328"},
+        {"5F34": "0102"},
+    ],
+)
+def test_contradictions_and_bad_formats(extra: dict[str, str]) -> None:
+    with pytest.raises(RemoteError) as caught:
+        read(replace(DEBIT_CARD, extra=extra))
+    assert "621" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "9000",
+        "80027C009000",  # AIP only
+        "80057C001001019000",  # AFL of 3 bytes
+        "80067C000001010090 00",  # SFI 0
+        "80067C001000010090 00",  # record 0
+        "80067C001002010090 00",  # last before first
+        "80067C001001FF0090 00",  # 255 records
+        "77047C0082009000",
+        "6985",
+    ],
+)
+def test_bad_processing_options(options: str) -> None:
+    card = Applet(OLD_DEBIT_CARD)
+
+    def transmit(raw: bytes) -> bytes:
+        return bytes.fromhex(options) if raw[1] == 0xA8 else card.process(raw)
+
+    with pytest.raises(RemoteError):
+        converse(transmit)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=60))
+def test_garbage_gives_the_remote_error_only(answers: list[bytes]) -> None:
+    queue = iter(answers)
+    with pytest.raises(RemoteError):
+        converse(lambda raw: next(queue, b"") + b"\x90\x00")
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_card_with_one_wrong_byte_is_read_or_refused(data: st.DataObject) -> None:
+    profile = data.draw(st.sampled_from([DEBIT_CARD, OLD_DEBIT_CARD]))
+    wrong = data.draw(st.integers(0, 12))
+    card, count = Applet(profile), 0
+
+    def transmit(raw: bytes) -> bytes:
+        nonlocal count
+        answer = bytearray(card.process(raw))
+        if count == wrong:
+            answer[data.draw(st.integers(0, len(answer) - 1))] ^= data.draw(
+                st.integers(1, 255)
+            )
+        count += 1
+        return bytes(answer)
+
+    try:
+        converse(transmit)
+    except RemoteError as error:
+        assert profile.number not in str(error)
+
+
+@given(st.lists(st.binary(max_size=270), max_size=8))
+def test_the_emulated_card_answers_anything(commands: list[bytes]) -> None:
+    card = Applet(DEBIT_CARD)
+    for command in commands:
+        assert apdu.complete(card.process(command))
+    assert converse(card.process).kind is Kind.DEBIT
+
+
+@pytest.mark.parametrize(
+    ("command", "sw"),
+    [
+        ("00200080082412 34FFFFFFFFFF".replace(" ", ""), apdu.INS_NOT_SUPPORTED),
+        ("80AE8000021234", apdu.INS_NOT_SUPPORTED),
+        ("A0A40000023F00", apdu.CLA_NOT_SUPPORTED),
+        ("00A40000023F00", apdu.NOT_FOUND),
+        ("00A4040006CADF30010203", apdu.NOT_FOUND),
+        ("80A8000002830000", apdu.CONDITIONS_NOT_SATISFIED),
+        ("00B2010C00", apdu.NOT_ALLOWED_NO_EF),
+        ("00C0000010", apdu.CONDITIONS_NOT_SATISFIED),
+        ("00", apdu.WRONG_LENGTH),
+    ],
+)
+def test_the_emulated_card_refuses_as_iso_7816_says(command: str, sw: int) -> None:
+    assert Applet(DEBIT_CARD).process(bytes.fromhex(command)) == sw.to_bytes(2, "big")
