@@ -55,7 +55,7 @@ class Management:
 
 
 _SIDE = 30
-BALANCED, UNBALANCED = "1", "2"
+BALANCED = "1"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""A terminal's memory, whatever line it speaks on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from protocols.bindingtag import BindingTag
+from protocols.iso8583 import keys, parameters
+from protocols.iso8583.parameters import Totals
+
+
+@dataclass(frozen=True)
+class TerminalConfig:
+    """How a terminal leaves the factory and its master key injection.
+
+    Args:
+        tmk: 16-byte terminal master key, the same as in the host's record.
+        transactions: the open batch in fen; refunds are negative.
+        pty, tcp: the lines it answers on.
+        mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
+        host_seconds: how long it waits for its host.
+    """
+
+    serial: str
+    tid: str
+    mid: str
+    tmk: bytes = field(repr=False)
+    model: str = "A920"
+    os_version: str = "PayDroid 7.1.1"
+    app_name: str = "BROADPOS"
+    app_version: str = "V1.00.00"
+    transactions: tuple[int, ...] = ()
+    pty: bool = True
+    tcp: bool = True
+    mac_algorithm: str = "cup-ecb"
+    host_seconds: float = 10.0
+
+
+class TerminalCore:
+    """State and what can be asked of it; no line, no host."""
+
+    def __init__(self, config: TerminalConfig) -> None:
+        self.config = config
+        self.working_keys: keys.WorkingKeys | None = None
+        self.batch = 1
+        self.stan = 0
+        self.transactions = list(config.transactions)
+        self.parameters: dict[str, bytes] = {}
+        self.processing_request = 0
+        self.last_settlement: datetime | None = None
+        self.clock_ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The terminal's own clock, set by its host at sign-in; without a zone."""
+        return datetime.now() + self.clock_ahead
+
+    def set_clock(self, date: str, time: str) -> None:
+        """Host time: MMDD, hhmmss. One that is no time leaves the clock alone."""
+        local = datetime.now()
+        try:
+            told = datetime.strptime(f"{local.year}{date}{time}", "%Y%m%d%H%M%S")
+        except ValueError:
+            return
+        self.clock_ahead = told - local
+
+    def next_stan(self) -> str:
+        self.stan = self.stan % 999999 + 1
+        return f"{self.stan:06}"
+
+    @property
+    def count(self) -> int:
+        return len(self.transactions)
+
+    @property
+    def amount(self) -> int:
+        """Net amount of the open batch in fen."""
+        return sum(self.transactions)
+
+    def totals(self) -> Totals:
+        sales = [fen for fen in self.transactions if fen >= 0]
+        refunds = [-fen for fen in self.transactions if fen < 0]
+        return Totals(sum(sales), len(sales), sum(refunds), len(refunds))
+
+    def close_batch(self) -> None:
+        """Empty the batch, count it on, note the time."""
+        self.transactions.clear()
+        self.batch = self.batch % 999999 + 1
+        self.last_settlement = self.now()
+
+    def binding_tag(self) -> BindingTag | None:
+        """Our tag as downloaded. Raises RemoteError when it is not one."""
+        tag = self.parameters.get(parameters.BINDING_TAG)
+        return BindingTag.from_hex(tag.hex()) if tag else None
+
+    def variables(self) -> dict[str, str]:
+        """What the terminal's application shows, by the application's own names."""
+        merchant = self.parameters.get(parameters.MERCHANT_NAME, b"")
+        settled = self.last_settlement
+        return {
+            "terminalID": self.config.tid,
+            "merchantID": self.config.mid,
+            "merchantName": merchant.decode("gb18030", "replace"),
+            "batchNumber": f"{self.batch:06}",
+            "lastSettlementTime": f"{settled:%Y%m%d%H%M%S}" if settled else "",
+            "terminalClock": f"{self.now():%Y%m%d%H%M%S}",
+            "posctlBindingTag": self._shown_tag(),
+        }
+
+    def _shown_tag(self) -> str:
+        return self.parameters.get(parameters.BINDING_TAG, b"").hex().upper()

@@ -1,0 +1,61 @@
+"""A whole emulated terminal: core, host line, POSLink face, lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.terminal.core import TerminalConfig, TerminalCore
+from emulator.terminal.hostline import Address, HostError, HostLine
+from emulator.terminal.poslink import PosLinkFace
+from emulator.terminal.ports import PtyPort, TcpPort
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the terminal answers; ``pty`` is a path, ``tcp`` a port of 127.0.0.1."""
+
+    pty: str | None
+    tcp: int | None
+
+
+class EmulatedTerminal:
+    """Use from one event loop: ``await terminal.start()``, ``await terminal.stop()``.
+
+    ``start`` signs in and downloads the parameters, so that the terminal shows a
+    binding tag; when the host cannot be used, ``host_error`` says why and the
+    terminal answers all the same.
+    """
+
+    def __init__(self, config: TerminalConfig, host: Address | None = None) -> None:
+        self.core = TerminalCore(config)
+        self.host = HostLine(self.core, host)
+        self.host_error: HostError | None = None
+        self._pty: PtyPort | None = None
+        self._tcp: TcpPort | None = None
+
+    async def start(self) -> Endpoints:
+        await self._first_contact()
+        face = PosLinkFace(self.core, self.host)
+        if self.core.config.pty:
+            self._pty = PtyPort(face.answer)
+        if self.core.config.tcp:
+            self._tcp = TcpPort(face.answer)
+            await self._tcp.start()
+        return Endpoints(
+            self._pty.path if self._pty else None,
+            self._tcp.port if self._tcp else None,
+        )
+
+    async def stop(self) -> None:
+        """Unplug every line. May be repeated."""
+        if self._pty is not None:
+            self._pty.close()
+        if self._tcp is not None:
+            await self._tcp.stop()
+
+    async def _first_contact(self) -> None:
+        try:
+            await self.host.sign_in()
+            await self.host.download()
+        except HostError as error:
+            self.host_error = error
