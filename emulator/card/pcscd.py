@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,6 +103,7 @@ class PrivatePcscd:
         self.readers: tuple[str, ...] = ()
         self._helper: subprocess.Popen[bytes] | None = None
         self._unread = b""
+        self._one_at_a_time = threading.Lock()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -217,12 +219,13 @@ class PrivatePcscd:
         if self._helper is None:
             raise PcscdUnavailable("not started")
         pipe = _pipe(self._helper.stdin)
-        try:
-            pipe.write(json.dumps(request).encode() + b"\n")
-            pipe.flush()
-        except OSError:
-            raise PcscdUnavailable("the helper is gone") from None
-        self._answer()
+        with self._one_at_a_time:
+            try:
+                pipe.write(json.dumps(request).encode() + b"\n")
+                pipe.flush()
+            except OSError:
+                raise PcscdUnavailable("the helper is gone") from None
+            self._answer()
 
     def _answer(self) -> Mapping[str, Any]:
         if self._helper is None:

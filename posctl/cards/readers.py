@@ -6,9 +6,11 @@ import time
 
 from posctl.links import CardLink, directcard, pcsc
 from posctl.model.deadline import Deadline
-from posctl.model.errors import NoDevice
+from posctl.model.errors import LinkFailed, NoDevice
 
 _LOOK_SECONDS = 0.05
+# A card just put in is there before it has power: mute for a moment.
+_SETTLE_SECONDS = 1.0
 
 
 def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLink:
@@ -24,17 +26,20 @@ def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLin
             ``reader.missing``, ``card.none``, ``pcsc.unavailable``.
         LinkFailed, LinkTimeout: as the links raise them.
     """
-    patience = Deadline(min(wait, deadline.remaining()))
     direct = reader is not None and reader.startswith(directcard.PREFIX)
     name = reader if reader and direct else _choose(reader, deadline)
     connect = directcard.DirectCardLink if direct else pcsc.PcscLink
+    limits = {"card.none": Deadline(wait)}
     while True:
         try:
             return connect(name, deadline)
-        except NoDevice as error:
-            if error.code != "card.none" or patience.passed:
+        except (NoDevice, LinkFailed) as error:
+            if error.code == "card.mute":
+                limits.setdefault("card.mute", Deadline(_SETTLE_SECONDS))
+            limit = limits.get(error.code)
+            if limit is None or limit.passed or deadline.passed:
                 raise
-        time.sleep(min(_LOOK_SECONDS, patience.remaining()))
+        time.sleep(min(_LOOK_SECONDS, deadline.remaining()))
 
 
 def _choose(reader: str | None, deadline: Deadline) -> str:

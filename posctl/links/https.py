@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from urllib3.connection import HTTPSConnection
-from urllib3.exceptions import HTTPError
-from urllib3.util import parse_url
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Url, parse_url
 
 from posctl.links.watchdog import call_within
 from posctl.model.deadline import Deadline
@@ -38,7 +38,7 @@ class HttpsLink:
     """
 
     def __init__(self, url: str, *, ca_file: Path | None = None) -> None:
-        parts = parse_url(url)
+        parts = _parse(url)
         if parts.scheme != "https" or not parts.host or parts.auth or parts.query:
             raise UsageError("host.url")
         self.host = parts.host.strip("[]")
@@ -160,6 +160,13 @@ class Exchange:
             seconds=self._deadline.seconds,
             sent=self._sent,
         )
+
+
+def _parse(url: str) -> Url:
+    try:
+        return parse_url(url)
+    except LocationParseError:
+        raise UsageError("host.url") from None
 
 
 def _timeout(deadline: Deadline) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 
@@ -26,20 +27,26 @@ def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePcscd]:
         pytest.fail(f"no private pcscd in CI: {reason}")
     if reason:
         pytest.skip(reason)
-    with PrivatePcscd(tmp_path_factory.mktemp("pcscd")) as running:
+    with PrivatePcscd(tmp_path_factory.mktemp("pcscd"), entries=2) as running:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in running.environment.items():
                 patch.setenv(name, value)
             yield running
 
 
+# The last reader stays empty. The others take turns, so that no test waits for
+# pcscd to notice that the card before is gone.
+_slots = itertools.cycle(range(3))
+
+
 @pytest.fixture
 def insert(pcscd: PrivatePcscd) -> Iterator[Callable[[CardProfile], str]]:
-    """Puts a card into the first reader and gives the reader's name."""
+    """Puts a card into a reader, the same all through a test; gives its name."""
+    slot = next(_slots)
 
     def put_in(profile: CardProfile) -> str:
-        pcscd.insert(0, profile)
-        return pcscd.readers[0]
+        pcscd.insert(slot, profile)
+        return pcscd.readers[slot]
 
     yield put_in
-    pcscd.remove(0)
+    pcscd.remove(slot)

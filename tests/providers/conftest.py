@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,15 +41,15 @@ def world(authority: Authority, ca_file: Path) -> Iterator[World]:
     ledger, clock = make_ledger(), SetClock()
     accesser = Accesser(Credentials(ACCESSER, KEY), frozenset({MID}))
     course = Course(risk_review=60, manual_review=120, done=180)
-    service = ProviderService(
-        ledger, [accesser], authority, course=course, clock=clock, request_deadline=0.6
-    )
+    service = ProviderService(ledger, [accesser], authority, course=course, clock=clock)
     before = set(threading.enumerate())
     url = service.start()
     provider = open_provider(
         "chinaums", url=url, ca_file=ca_file, credentials=SETTINGS, clock=lambda: NOON
     )
     yield World(ledger, service, provider, clock, url, ca_file)
+    began = time.monotonic()
     service.stop()
+    assert time.monotonic() - began < 2.0, "it waited for a delayed answer"
     left = {t.name for t in set(threading.enumerate()) - before if not t.daemon}
     assert not left

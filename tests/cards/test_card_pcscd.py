@@ -1,0 +1,287 @@
+"""Cards in a real pcscd: the whole way through driver, daemon and libpcsclite."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emulator.card.applet import (
+    CREDIT_CARD,
+    DEBIT_CARD,
+    DEBIT_CARD_HAN,
+    OLD_DEBIT_CARD,
+    CardProfile,
+)
+from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd
+from posctl.cards.readers import open_card
+from posctl.cards.reading import read_card
+from posctl.links import pcsc
+from posctl.model.deadline import Deadline
+from posctl.model.errors import CheckFailed, LinkFailed, LinkTimeout, NoDevice
+from protocols.carddata import CardData, Kind
+
+pytestmark = pytest.mark.pcsc
+
+PAN = "6216261000000000018"
+WAIT = 3
+Insert = Callable[[CardProfile], str]
+
+
+def read(reader: str, seconds: float = 5) -> CardData:
+    link = open_card(reader, Deadline(5), wait=WAIT)
+    try:
+        return read_card(link, Deadline(seconds))
+    finally:
+        link.close()
+
+
+def other_program(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Runs ``script`` beside us, and waits until it has printed a line."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline()
+    return started
+
+
+HOLD_THE_CARD = """
+import sys
+from smartcard.scard import *
+context = SCardEstablishContext(SCARD_SCOPE_USER)[1]
+mode = SCARD_SHARE_EXCLUSIVE if sys.argv[2] == "exclusive" else SCARD_SHARE_SHARED
+result = SCardConnect(context, sys.argv[1], mode, SCARD_PROTOCOL_ANY)[0]
+assert result == SCARD_S_SUCCESS, result
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.req("R18", "R23")
+@pytest.mark.parametrize(
+    "profile", [DEBIT_CARD_HAN, OLD_DEBIT_CARD], ids=["T=0", "T=1"]
+)
+def test_a_debit_card_is_read(insert: Insert, profile: CardProfile) -> None:
+    reader = insert(profile)
+    link = open_card(reader, Deadline(5), wait=WAIT)
+    assert (link.name, link.atr) == (reader, profile.atr)
+    card = read_card(link, Deadline(5))
+    link.close()
+    assert (card.number.reveal(), card.holder) == (profile.number, profile.holder)
+    assert (card.kind, card.luhn_ok) == (Kind.DEBIT, True)
+
+
+@pytest.mark.req("R20")
+def test_a_credit_card_is_refused(insert: Insert) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        read(insert(CREDIT_CARD))
+    assert caught.value.code == "card.kind_refused"
+    assert CREDIT_CARD.number not in str(caught.value)
+
+
+@pytest.mark.req("R55")
+def test_which_reader_and_no_card(pcscd: PrivatePcscd) -> None:
+    assert pcsc.list_readers(Deadline(5)) == list(pcscd.readers)
+    with pytest.raises(NoDevice) as caught:
+        open_card(None, Deadline(5), wait=0)
+    assert caught.value.code == "reader.ambiguous"
+    assert all(name in caught.value.params["candidates"] for name in pcscd.readers)
+    for wrong in ("POS CARD", "POS CARD 00 0", "pos card 00 00"):
+        with pytest.raises(NoDevice, match=r"reader\.missing"):
+            open_card(wrong, Deadline(5), wait=0)
+    with pytest.raises(NoDevice, match=r"card\.none"):
+        open_card(pcscd.readers[-1], Deadline(5), wait=0)
+
+
+def test_a_card_put_in_while_waiting(pcscd: PrivatePcscd, insert: Insert) -> None:
+    reader = insert(OLD_DEBIT_CARD)
+    slot = pcscd.readers.index(reader)
+    pcscd.remove(slot)
+    late = threading.Timer(0.1, insert, (DEBIT_CARD,))
+    late.start()
+    try:
+        assert read(reader).number.reveal() == PAN
+    finally:
+        late.join()
+
+
+@pytest.mark.parametrize("after", [0, 9])
+def test_a_card_pulled_out_midway(insert: Insert, after: int) -> None:
+    reader = insert(replace(DEBIT_CARD, fault="gone", fault_after=after))
+    with pytest.raises(LinkFailed) as caught:
+        read(reader)
+    assert caught.value.code == "card.removed"
+
+
+@pytest.mark.req("R43")
+def test_a_mute_card_ends_in_time_and_the_next_one_is_read(insert: Insert) -> None:
+    reader = insert(replace(DEBIT_CARD, fault="mute", fault_after=5))
+    started = time.monotonic()
+    with pytest.raises(LinkTimeout, match=r"card\.mute"):
+        read(reader, seconds=0.5)
+    assert time.monotonic() - started < 2.5
+    assert read(insert(DEBIT_CARD)).number.reveal() == PAN
+
+
+READ_ONCE = """
+import sys
+from posctl.cards.readers import open_card
+from posctl.cards.reading import read_card
+from posctl.model.deadline import Deadline
+try:
+    read_card(open_card(sys.argv[1], Deadline(5), wait=3), Deadline(0.5))
+except Exception as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.req("R43")
+def test_a_mute_card_does_not_hold_up_the_end_of_the_program(insert: Insert) -> None:
+    reader = insert(replace(DEBIT_CARD, fault="mute", fault_after=5))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONCE, reader],
+        capture_output=True,
+        text=True,
+        timeout=5,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "card.mute\n", "")
+
+
+def test_a_card_that_another_program_holds(insert: Insert) -> None:
+    reader = insert(DEBIT_CARD)
+    open_card(reader, Deadline(5), wait=WAIT).close()
+    with other_program(HOLD_THE_CARD, reader, "exclusive"):
+        with pytest.raises(LinkFailed, match=r"card\.in_use"):
+            open_card(reader, Deadline(5), wait=WAIT)
+    with other_program(HOLD_THE_CARD, reader, "shared"):
+        assert read(reader).number.reveal() == PAN
+    assert read(reader).number.reveal() == PAN
+
+
+def test_opensc_sees_the_same_card(insert: Insert) -> None:
+    if shutil.which("opensc-tool") is None:
+        pytest.skip("opensc-tool is not installed")
+    reader = insert(DEBIT_CARD)
+    open_card(reader, Deadline(5), wait=WAIT).close()
+    # Without "-c default" it first probes for every card that it knows.
+    probing = ["opensc-tool", "-r", reader, "-a"]
+    select = "00A4040008A000000333010101"
+    sending = ["opensc-tool", "-r", reader, "-c", "default", "-s", select]
+    seen = [
+        subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+        for command in (probing, sending)
+    ]
+    assert seen[0].strip() == DEBIT_CARD.atr.hex(":")
+    assert "SW1=0x90, SW2=0x00" in seen[1]
+    assert read(reader).number.reveal() == PAN
+
+
+NO_SERVICE = """
+from posctl.cards.readers import open_card
+from posctl.model.deadline import Deadline
+try:
+    open_card(None, Deadline(5), wait=0)
+except Exception as error:
+    print(type(error).__name__, error.code)
+"""
+
+
+@pytest.mark.req("R55")
+def test_without_a_service(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_SERVICE],
+        env={**os.environ, "PCSCLITE_CSOCK_NAME": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    assert done.stdout.split() == ["LinkFailed", "pcsc.no_service"]
+
+
+# -- the private pcscd itself -----------------------------------------------------
+
+START_AND_TELL = """
+import sys, time
+from pathlib import Path
+from emulator.card.applet import DEBIT_CARD
+from emulator.card.pcscd import PrivatePcscd
+running = PrivatePcscd(Path(sys.argv[1]))
+running.start()
+running.insert(0, DEBIT_CARD)
+print("running", flush=True)
+sys.stdin.read()
+"""
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
+def test_nothing_survives_a_killed_parent(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    parent = other_program(START_AND_TELL, str(tmp_path))
+    assert _answers(tmp_path / "pcscd.comm")
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    end = time.monotonic() + 5
+    while _answers(tmp_path / "pcscd.comm"):
+        assert time.monotonic() < end, "pcscd outlives its parent"
+        time.sleep(0.02)
+
+
+def test_no_port_is_open_to_others(pcscd: PrivatePcscd) -> None:
+    """vpcd's ports exist in the helper's namespace only."""
+    ports = (35963, 35964)
+    config = (pcscd.directory / "reader.conf").read_text("utf-8")
+    assert f"CHANNELID {ports[0]}" in config
+    listening = Path("/proc/self/net/tcp").read_text("ascii")
+    assert not any(f"{port:04X} 00000000:0000 0A" in listening for port in ports)
+
+
+def test_several_entries_keep_their_readers_apart(
+    pcscd: PrivatePcscd, tmp_path: Path
+) -> None:
+    script = (
+        "import sys\n"
+        "from posctl.cards.readers import open_card\n"
+        "from posctl.model.deadline import Deadline\n"
+        "for name in sys.argv[1:]:\n"
+        "    print(open_card(name, Deadline(5), wait=3).atr.hex())\n"
+    )
+    with PrivatePcscd(tmp_path, entries=2) as other:
+        assert len(set(other.readers)) == 4
+        other.insert(0, DEBIT_CARD)
+        other.insert(3, OLD_DEBIT_CARD)
+        done = subprocess.run(
+            [sys.executable, "-c", script, other.readers[0], other.readers[3]],
+            env={**os.environ, **other.environment},
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert done.stdout.split() == [DEBIT_CARD.atr.hex(), OLD_DEBIT_CARD.atr.hex()]
+
+
+def test_the_helper_says_what_is_wrong(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    with pytest.raises(PcscdUnavailable, match="no slot 7"):
+        pcscd.insert(7, DEBIT_CARD)
+    with pytest.raises(PcscdUnavailable, match="too long"):
+        PrivatePcscd(tmp_path / ("x" * 100)).start()
+    with pytest.raises(PcscdUnavailable, match="below /run"):
+        PrivatePcscd(Path("/run/posctl-test")).start()
+    with pytest.raises(PcscdUnavailable, match="not started"):
+        PrivatePcscd(tmp_path).insert(0, DEBIT_CARD)
