@@ -107,16 +107,14 @@ def test_which_reader_and_no_card(pcscd: PrivatePcscd) -> None:
         open_card(pcscd.readers[-1], Deadline(5), wait=0)
 
 
-def test_a_card_put_in_while_waiting(pcscd: PrivatePcscd, insert: Insert) -> None:
-    reader = insert(OLD_DEBIT_CARD)
-    slot = pcscd.readers.index(reader)
-    pcscd.remove(slot)
-    late = threading.Timer(0.1, insert, (DEBIT_CARD,))
+def test_a_card_put_in_while_waiting(pcscd: PrivatePcscd) -> None:
+    late = threading.Timer(0.2, pcscd.insert, (2, DEBIT_CARD))
     late.start()
     try:
-        assert read(reader).number.reveal() == PAN
+        assert read(pcscd.readers[2]).number.reveal() == PAN
     finally:
         late.join()
+        pcscd.remove(2)
 
 
 @pytest.mark.parametrize("after", [0, 9])
