@@ -30,6 +30,7 @@ _INTERFACE = "16sh14x"
 _PRIVATE_PORT = 35963
 _LISTENING = "0A"
 _START_SECONDS = 5.0
+_RUN = "/run/pcscd"  # compiled into pcscd, which refuses to start without it
 # pcscd looks at a slot every 400 ms; a swap within one look goes unnoticed.
 _SWAP_SECONDS = 0.5
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
@@ -133,7 +134,8 @@ class Helper:
         return config
 
     def _start(self, config: Path) -> subprocess.Popen[bytes]:
-        os.makedirs("/run/pcscd", exist_ok=True)
+        self._made_run = not os.path.isdir(_RUN)
+        os.makedirs(_RUN, exist_ok=True)
         binary, listener = self._settings["pcscd"], self._settings["listener"]
         options = ["--foreground", "--error", "--config", str(config)]
         usage = subprocess.run([binary, "--help"], capture_output=True, timeout=5)
@@ -199,6 +201,8 @@ class Helper:
         except subprocess.TimeoutExpired:
             self._pcscd.kill()
             self._pcscd.wait()
+        if self._made_run and not self._settings["isolated"]:
+            shutil.rmtree(_RUN, ignore_errors=True)
 
 
 def _say(answer: Mapping[str, object]) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from emulator.terminal.core import TerminalConfig, TerminalCore
 from emulator.terminal.hostline import Address, HostError, HostLine
-from emulator.terminal.poslink import PosLinkFace
 from emulator.terminal.ports import PtyPort, TcpPort
+from emulator.terminal.poslink import PosLinkFace
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from posctl.model.errors import CheckFailed, Declined, PosctlError
 
 T = TypeVar("T")
 SCHEMA = "posctl/1"
+ASKS = "? "
+"""How a question begins where stdin is not a terminal."""
 _TRIES = 3
 _QUIET_SECONDS = 1.9
 
@@ -71,7 +73,7 @@ class Console:
             if sys.stdin.isatty():
                 typed = click.prompt(question, hide_input=secret, err=True)
                 return str(typed)
-            click.echo(f"{question}: ", err=True)
+            click.echo(f"{ASKS}{question}:", err=True)
             line = sys.stdin.readline()
         if not line:
             raise Declined("person.no_answer", question=question)
@@ -87,6 +89,8 @@ class Console:
         return self._ticker
 
     def result(self, data: Json) -> None:
+        if not data:
+            return
         if self.as_json:
             self._print_json({"ok": True, "result": data})
         else:
@@ -174,7 +178,7 @@ class _Silence:
 
 def print_text(data: Json) -> None:
     """A result as text: lines of label and value, lists of objects as tables."""
-    plain = {k: v for k, v in data.items() if not _is_table(v)}
+    plain = {k: v for k, v in data.items() if v is not None and not _is_table(v)}
     if plain:
         width = max(len(_label(name)) for name in plain)
         for name, value in plain.items():
@@ -195,7 +199,7 @@ def _label(name: str) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
-    return "-" if value in (None, "") else str(value)
+    return "-" if value in (None, "", []) else str(value)
 
 
 def _print_table(name: str, rows: list[dict[str, Any]]) -> None:

@@ -141,9 +141,6 @@ MESSAGES: dict[str, str] = {
     " {version}",
     "demo.screen": "terminal's parameter: {mask}, version {version}",
     "demo.direct": "the card is on the direct link, not in a pcscd: {reason}",
-    "demo.failed": "the demo failed at: {command}",
-    "demo.over": "The change took {seconds} s, {apdus} APDUs, {bytes} bytes on the"
-    " serial line.",
     "emulate.ready": "The bench is up. Ctrl-C stops it.",
 }
 
@@ -152,6 +149,7 @@ ERRORS: dict[str, tuple[str, str]] = {}
 
 ERRORS |= {
     "unexpected": ("{code}", "report this with the command and its output"),
+    "demo.step": ("the demo stopped at: {command}", "see what it said above"),
     # people and set-up
     "person.declined": ("not confirmed: {word} was not typed", "nothing was changed"),
     "person.no_answer": (

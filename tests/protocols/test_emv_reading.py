@@ -189,7 +189,7 @@ def test_its_text_shows_the_mask_only() -> None:
     assert PAN not in text and "QUAN" not in text and "2049" not in text
 
 
-@pytest.mark.req("R23", "R24")
+@pytest.mark.req("R23")
 def test_only_reading_commands_are_sent() -> None:
     """No VERIFY (20), no GENERATE AC (AE), no GET DATA: nothing that leaves a mark."""
     for profile in (DEBIT_CARD, replace(OLD_DEBIT_CARD, pse=False)):

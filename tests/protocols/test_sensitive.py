@@ -80,7 +80,7 @@ def test_every_text_form_is_the_mask(
     assert PAN not in text and PAN[6:-4] not in text
 
 
-@pytest.mark.req("R48", "R49")
+@pytest.mark.req("R48")
 @pytest.mark.parametrize(
     "write",
     [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars, "{:>30}".format],

@@ -1,0 +1,230 @@
+"""A whole bench on real wires: terminal, card, ISO 8583 host, provider, one ledger.
+
+Everything listens on 127.0.0.1 on ephemeral ports; the card sits in a private pcscd
+where one can be run, otherwise on the direct card link, and the bench says which.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from emulator.acquirer.ca import Authority
+from emulator.acquirer.chinaums import Accesser, Course
+from emulator.acquirer.https import ProviderService
+from emulator.acquirer.isohost import IsoHost
+from emulator.acquirer.ledger import BankAccount, Ledger, Merchant, TerminalRecord
+from emulator.card.applet import CREDIT, CardProfile
+from emulator.card.direct import CardSlot, DirectCardServer
+from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
+from emulator.loop import LoopThread
+from emulator.terminal.core import TerminalConfig
+from emulator.terminal.device import EmulatedTerminal, Endpoints
+from protocols.chinaums import Credentials
+
+MID, TID, SERIAL = "898110054110001", "11000001", "0820000001"
+OPERATOR, BRANCH = "全渠道", "102100099996"
+# Published test numbers; see docs/test-data.md.
+OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
+CREDIT_NUMBER = "6212345678901232"
+
+CARDS: dict[str, CardProfile | None] = {
+    "debit": CardProfile(NEW_NUMBER, holder=OPERATOR),
+    "credit": CardProfile(
+        CREDIT_NUMBER, holder=OPERATOR, aid=CREDIT, label="UnionPay Credit"
+    ),
+    "same": CardProfile(OLD_NUMBER, holder=OPERATOR),
+    "none": None,
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is on the bench and what goes wrong.
+
+    Args:
+        card: a name of ``CARDS``.
+        direct: keep the card off PC/SC.
+        open_ports: see ``PrivatePcscd``.
+        audit: seconds from the signature to the provider's decision.
+        reject: the new account is closed, so the audit fails.
+        wrong_terminal: the provider knows the terminal under another number.
+        transactions: the open batch in fen.
+    """
+
+    card: str = "debit"
+    direct: bool = False
+    open_ports: bool = False
+    audit: float = 0.3
+    reject: bool = False
+    wrong_terminal: bool = False
+    transactions: tuple[int, ...] = (12800, 3550, -550)
+
+
+@dataclass
+class Bench:
+    """Start with ``start`` or ``with``; ``stop`` leaves nothing behind.
+
+    ``directory`` gets the CA's certificate, the credentials and the pictures that a
+    set-up is made with, and pcscd's socket.
+    """
+
+    directory: Path
+    scenario: Scenario = field(default_factory=Scenario)
+    ledger: Ledger = field(default_factory=Ledger)
+    no_pcscd: str | None = None
+
+    def start(self) -> Bench:
+        """Raises OSError where no port or pty can be had."""
+        self._stack = ExitStack()
+        try:
+            self._fill_ledger()
+            self._start_provider()
+            self._start_terminal()
+            self._start_card()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Safe to repeat."""
+        self._stack.close()
+
+    def __enter__(self) -> Bench:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _fill_ledger(self) -> None:
+        tmk = secrets.token_bytes(16)
+        tid = "11999999" if self.scenario.wrong_terminal else TID
+        ledger = self.ledger
+        for number in (OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
+            ledger.accounts[number] = BankAccount(number, OPERATOR)
+        ledger.accounts[NEW_NUMBER].is_open = not self.scenario.reject
+        ledger.branches[BRANCH] = "中国工商银行总行"
+        ledger.merchants[MID] = Merchant(MID, "小面馆", OPERATOR, OLD_NUMBER, BRANCH)
+        ledger.terminals[tid] = TerminalRecord(tid, MID, SERIAL, tmk)
+        self.tmk = tmk
+
+    def _start_provider(self) -> None:
+        scenario = self.scenario
+        issued = Credentials("posctl-test", secrets.token_hex(12).encode())
+        authority = Authority()
+        third = scenario.audit / 3
+        self.provider = ProviderService(
+            self.ledger,
+            [Accesser(issued, frozenset(self.ledger.merchants))],
+            authority,
+            course=Course(third, 2 * third, scenario.audit),
+        )
+        self.url = self.provider.start()
+        self._stack.callback(self.provider.stop)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.ca_file = authority.write_certificate(self.directory / "ca.pem")
+        self.credentials_file = self._write_credentials(issued)
+        self.pictures = self._write_pictures()
+
+    def _write_credentials(self, issued: Credentials) -> Path:
+        path = self.directory / "credentials.json"
+        text = json.dumps(
+            {
+                "accesser_id": issued.accesser_id,
+                "key": issued.key.decode(),
+                "tag_key": self.ledger.tag_key.hex(),
+            }
+        )
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+
+    def _write_pictures(self) -> Path:
+        """JPEG headers with noise: nobody looks at test pictures."""
+        folder = self.directory / "pictures"
+        folder.mkdir(exist_ok=True)
+        for kind in ("0025", "0026"):
+            body = b"\xff\xd8\xff\xe0" + secrets.token_bytes(2000) + b"\xff\xd9"
+            (folder / f"{kind}.jpg").write_bytes(body)
+        return folder
+
+    def _start_terminal(self) -> None:
+        loop = LoopThread()
+        self._stack.callback(loop.stop)
+        self.host = IsoHost(self.ledger)
+        port = loop.run(self.host.start())
+        self._stack.callback(lambda: loop.run(self.host.stop()))
+        config = TerminalConfig(
+            serial=SERIAL,
+            tid=TID,
+            mid=MID,
+            tmk=self.tmk,
+            transactions=self.scenario.transactions,
+        )
+        self.terminal = EmulatedTerminal(config, ("127.0.0.1", port))
+        self.endpoints: Endpoints = loop.run(self.terminal.start())
+        self._stack.callback(lambda: loop.run(self.terminal.stop()))
+        self.loop = loop
+
+    def _start_card(self) -> None:
+        self.environment: dict[str, str] = {}
+        self.no_pcscd = "asked for" if self.scenario.direct else available()
+        if self.scenario.open_ports and not self.scenario.direct:
+            self.no_pcscd = None
+        if self.no_pcscd is None:
+            try:
+                return self._start_pcscd()
+            except PcscdUnavailable as error:
+                self.no_pcscd = str(error)
+        self._start_direct()
+
+    def _start_pcscd(self) -> None:
+        pcscd = PrivatePcscd(
+            self.directory / "pcscd", allow_open_ports=self.scenario.open_ports
+        )
+        self.environment = dict(pcscd.start())
+        self._stack.callback(pcscd.stop)
+        self.pcscd: PrivatePcscd | None = pcscd
+        self.reader = pcscd.readers[0]
+        profile = CARDS[self.scenario.card]
+        if profile is not None:
+            pcscd.insert(0, profile)
+
+    def _start_direct(self) -> None:
+        self.pcscd = None
+        self.slot = CardSlot(CARDS[self.scenario.card])
+        server = DirectCardServer(self.slot)
+        self._stack.callback(server.stop)
+        self.reader = server.address
+
+    @property
+    def port(self) -> str:
+        """The terminal's serial line, or its TCP address where there is no pty."""
+        return self.endpoints.pty or f"tcp:127.0.0.1:{self.endpoints.tcp}"
+
+    def connect_to(self) -> dict[str, object]:
+        """What a user of the bench needs to know."""
+        return {
+            "terminal": self.endpoints.pty,
+            "terminal_tcp": f"tcp:127.0.0.1:{self.endpoints.tcp}",
+            "reader": self.reader,
+            "environment": self.environment,
+            "no_pcscd": self.no_pcscd,
+            "provider_url": self.url,
+            "provider_ca": str(self.ca_file),
+            "credentials": str(self.credentials_file),
+            "pictures": str(self.pictures),
+            "merchant": MID,
+            "tid": TID,
+            "branch": BRANCH,
+        }
