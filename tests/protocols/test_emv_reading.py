@@ -295,6 +295,19 @@ def test_a_blocked_card(sw: str) -> None:
         converse(lambda raw: bytes.fromhex(sw))
 
 
+def test_a_card_that_calls_itself_blocked_is_not_asked_further() -> None:
+    card, sent = Applet(DEBIT_CARD), 0
+
+    def transmit(raw: bytes) -> bytes:
+        nonlocal sent
+        sent += 1
+        return bytes.fromhex("6A81") if sent == 1 else card.process(raw)
+
+    with pytest.raises(emv.CardBlocked):
+        converse(transmit)
+    assert sent == 1
+
+
 @pytest.mark.parametrize(
     "extra",
     [
