@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ class TerminalConfig:
     Args:
         tmk: 16-byte terminal master key, the same as in the host's record.
         transactions: the open batch in fen; refunds are negative.
-        pty, tcp: the lines it answers on.
+        pty, tcp: the lines it answers on; Windows has no pty.
         mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
         host_seconds: how long it waits for its host.
     """
@@ -31,7 +32,7 @@ class TerminalConfig:
     app_name: str = "BROADPOS"
     app_version: str = "V1.00.00"
     transactions: tuple[int, ...] = ()
-    pty: bool = True
+    pty: bool = os.name == "posix"
     tcp: bool = True
     mac_algorithm: str = "cup-ecb"
     host_seconds: float = 10.0

@@ -58,7 +58,7 @@ def _pyiso_field(field: Field) -> dict[str, Any]:
     return {
         "data_enc": coding,
         "len_enc": "bcd",
-        "len_type": 2 * field.prefix,
+        "len_type": field.prefix,
         "max_len": field.size,
         "len_count": "nibbles" if digits else "bytes",
         "right_pad" if field.prefix else "left_pad": "0",

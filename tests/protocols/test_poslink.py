@@ -1,6 +1,7 @@
 """POSLink without a line: frames, both session machines, message layouts."""
 
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_whole_input_equals_pieces(noise: bytes, cuts: list[int]) -> None:
     whole, pieces, single = Feeder(), Feeder(), Feeder()
     events = whole.feed(stream)
     edges = [0, *sorted(min(c, len(stream)) for c in cuts), len(stream)]
-    parts = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [stream[a:b] for a, b in pairwise(edges)]
     assert [e for part in parts for e in pieces.feed(part)] == events
     assert [e for b in stream for e in single.feed(bytes([b]))] == events
     assert whole.skipped == pieces.skipped == single.skipped
