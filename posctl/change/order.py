@@ -24,7 +24,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
     "order.opened": ("operator", "profile", "profile_version", "field_id", "address"),
     "look.done": ("mid", "tid", "serial", "old_mask", "old_version"),
     "backup.proved": ("backup",),
-    "account.sealed": ("new_mask", "new_hash", "sealed", "label"),
+    "account.sealed": ("new_mask", "new_hash", "sealed", "label", "apdus"),
     "preflight.passed": ("documents", "fee"),
     "order.proposed": ("valid_until",),
     "order.approved": ("approver",),
@@ -67,6 +67,7 @@ class Order:
     new_hash: str = ""
     sealed: str = ""
     label: str = ""
+    apdus: int = 0
     documents: tuple[Json, ...] = ()
     fee: str = ""
     valid_until: str = ""
@@ -87,7 +88,7 @@ class Order:
         return self.state in UNCOMMITTED and not self.committed
 
     def to_json(self) -> Json:
-        return asdict(self)
+        return asdict(self) | {"documents": list(self.documents)}
 
     @classmethod
     def from_json(cls, data: Json) -> Order:

@@ -110,6 +110,8 @@ def _proposed(console: Console, proposed: Proposed) -> Json:
     return {
         **order_view(proposed.order),
         "order_file": str(proposed.file),
+        "apdus": proposed.order.apdus,
+        "serial_bytes": proposed.serial_bytes,
         "next": f"posctl change approve {number}",
     }
 

@@ -38,6 +38,7 @@ class NewAccount:
     number: AccountNumber
     source: str
     facts: Json
+    apdus: int = 0
 
 
 class SameAccount(CheckFailed):
@@ -65,7 +66,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
     if not card.luhn_ok:
         person.tell("card.luhn_warning", number=card.number)
     person.tell("card.read", number=card.number, label=card.label, apdus=link.apdus)
-    return NewAccount(card.number, "chip", facts)
+    return NewAccount(card.number, "chip", facts, link.apdus)
 
 
 def type_twice(person: Person) -> NewAccount:
@@ -180,6 +181,7 @@ def take_account(
             "old_given": old is not None,
             "branch": branch,
             "source": new.source,
+            "apdus": new.apdus,
             **new.facts,
             "sealed": hashlib.sha256(box).hexdigest(),
         },

@@ -7,7 +7,7 @@ course of a run that died is continued by running it again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posctl.change.journal import Journal, exclusive
@@ -41,10 +41,11 @@ class Means:
 
 @dataclass(frozen=True)
 class Proposed:
-    """The order as it left, and the file it left in."""
+    """The order as it left, the file it left in, bytes on the serial line."""
 
     order: Order
     file: Path
+    serial_bytes: int = 0
 
 
 def run(session: Session, means: Means) -> Proposed:
@@ -59,7 +60,8 @@ def run(session: Session, means: Means) -> Proposed:
     try:
         found = _look(session, driver, means)
         journal = _open_order(session, found, means)
-        return _continue(session, journal, driver, means)
+        proposed = _continue(session, journal, driver, means)
+        return replace(proposed, serial_bytes=driver.traffic)
     finally:
         driver.close()
 
@@ -73,7 +75,8 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     driver = open_driver(place, means.address)
     try:
         _same_terminal(journal.order, look(place, driver))
-        return _continue(session, journal, driver, means)
+        proposed = _continue(session, journal, driver, means)
+        return replace(proposed, serial_bytes=driver.traffic)
     finally:
         driver.close()
 
@@ -100,7 +103,7 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
 def _open_order(session: Session, found: Look, means: Means) -> Journal:
     place = session.place
     for other in place.open_orders():
-        if other.mid == found.mid or other.tid == found.tid:
+        if other.mid in ("", found.mid) or other.tid == found.tid:
             raise CheckFailed(
                 "order.open",
                 order=other.number,

@@ -73,6 +73,11 @@ class TerminalDriver(Protocol):
 
     capabilities: frozenset[str]
 
+    @property
+    def traffic(self) -> int:
+        """Bytes on the line so far, both ways."""
+        ...
+
     def identify(self, deadline: Deadline) -> TerminalIdentity: ...
 
     def read_variables(

@@ -51,6 +51,10 @@ class PosLink:
         tag = {BINDING_TAG} if "binding_tag" in variables else set()
         self.capabilities = frozenset({IDENTIFY, VARIABLES, TOTALS, SETTLE} | tag)
 
+    @property
+    def traffic(self) -> int:
+        return self.link.bytes_out + self.link.bytes_in
+
     def identify(self, deadline: Deadline) -> TerminalIdentity:
         response = self._ask(Request("A00"), deadline)
         shown = _read(poslink.Initialised.from_fields, response.fields)

@@ -1,0 +1,38 @@
+"""Benches and set-ups for every test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import MakeSite, Site
+
+from emulator.bench import Bench, Scenario
+
+
+@pytest.fixture
+def in_ci() -> bool:
+    """There nothing may be skipped."""
+    return os.environ.get("CI") == "true"
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+    """Makes a site for a scenario, on the direct card link unless told otherwise."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**scenario: Any) -> Site:
+            wanted = Scenario(**{"direct": True, "audit": 0.05, **scenario})
+            bench = stack.enter_context(Bench(tmp_path / "bench", wanted))
+            return Site(bench, tmp_path / "home").setup()
+
+        yield make
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    return make_site()
