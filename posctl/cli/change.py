@@ -16,11 +16,11 @@ from posctl.cli.people import (
     choose_port,
     field_session,
     find_in_place,
-    find_order,
     office_session,
 )
 from posctl.cli.views import order_view
 from posctl.model.canonical import Json
+from posctl.model.errors import CheckFailed
 
 if TYPE_CHECKING:
     from posctl.field.course import Means, Proposed
@@ -219,11 +219,13 @@ def resume(
     card_wait: float,
     **means: Any,
 ) -> Json:
-    order = find_order(console, home, number)
-    console.tell("resume.found", **_found(order))
-    if order.holder is Holder.OFFICE and order.state is not State.PROPOSED:
+    place, order = find_in_place(console, home, number)
+    _say_found(console, order)
+    if place.holder is Holder.OFFICE:
+        if order.state is State.PROPOSED:
+            raise CheckFailed("order.not_approved", order=number)
         return _commit(console, home, operator, wait, number)
-    if order.state is State.EFFECTIVE:
+    if order.state in (State.EFFECTIVE, State.CLOSED):
         return _confirm(console, home, operator, means["port"], number)
     if order.final:
         return {**order_view(order), "next": None}
@@ -232,13 +234,14 @@ def resume(
     )
 
 
-def _found(order: Order) -> dict[str, object]:
-    return {
-        "order": order.number,
-        "state": str(order.state),
-        "since": order.changed,
-        "effect": order.effect or _("word.none"),
-    }
+def _say_found(console: Console, order: Order) -> None:
+    console.tell(
+        "resume.found",
+        order=order.number,
+        state=str(order.state),
+        since=order.changed,
+        effect=order.effect or _("word.none"),
+    )
 
 
 @command(change, "rollback", "help.change.rollback")
@@ -249,8 +252,12 @@ def rollback(console: Console, home: Path, operator: str | None, number: str) ->
     from posctl.field import course
     from posctl.office import commit as office_commit
 
-    order = find_order(console, home, number)
-    console.tell("resume.found", **_found(order))
+    place, order = find_in_place(console, home, number)
+    _say_found(console, order)
+    if not order.may_roll_back and order.state is not State.ROLLED_BACK:
+        raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
+    if order.holder is not place.holder:
+        raise CheckFailed("order.in_transit", order=number, holder=str(order.holder))
     if order.holder is Holder.FIELD:
         ended = course.roll_back(field_session(console, home, operator), number)
     else:

@@ -321,6 +321,10 @@ ERRORS |= {
         "order {order} is held by the {holder} now",
         "wait until it comes back",
     ),
+    "order.in_transit": (
+        "order {order} is on its way to the {holder} and has not arrived",
+        "posctl change resume {order} hands it over again",
+    ),
     "order.busy": ("{order} is being worked on by another run", "wait for it"),
     "order.not_approved": (
         "confirm first: order {order} is not approved",
@@ -427,6 +431,46 @@ ERRORS |= {
         "add yourself to the port's group (often dialout) and log in again",
     ),
     "port.busy": ("{port} is held by another program", "close that program"),
+    "port.unusable": (
+        "{port} is no serial port, or refuses {baud} baud 8N1",
+        "check the port's name and the profile's baud rate",
+    ),
+    "line.address": (
+        "{address} is not tcp:HOST:PORT",
+        "write it like tcp:192.0.2.7:10009",
+    ),
+    "link.refused": (
+        "{link} refuses the connection",
+        "start the terminal's application; check the port number",
+    ),
+    "link.unreachable": (
+        "{link} cannot be reached",
+        "check the network and the address",
+    ),
+    "link.lost": (
+        "the line to {link} broke",
+        "plug it in again; `posctl orders` shows what was reached",
+    ),
+    "terminal.protocol": (
+        "unknown protocol {protocol}; known: {known}",
+        "mend the profile",
+    ),
+    "terminal.variable": (
+        "the profile maps unknown names {names}; known: {known}",
+        "mend the profile",
+    ),
+    "terminal.answer": (
+        "the terminal's answer breaks {protocol}: {reason}",
+        "check the terminal's protocol setting; report the model",
+    ),
+    "terminal.session": (
+        "the terminal ended the exchange: {reason}",
+        "try again; if it repeats, check cable and baud rate",
+    ),
+    "terminal.refused": (
+        "the terminal refused: {namespace}/{raw} {text} {host_code}",
+        "if its host cannot be reached, try again later",
+    ),
     # readers and cards
     "pcsc.unavailable": (
         "pyscard is not installed",
@@ -437,7 +481,7 @@ ERRORS |= {
         "not permitted to use the PC/SC service",
         "ask the administrator for access to pcscd",
     ),
-    "pcsc.failed": ("PC/SC failed: {reason}", "unplug the reader and plug it in"),
+    "pcsc.failed": ("PC/SC reported {pcsc}", "unplug the reader and plug it in"),
     "reader.none": ("no card reader", "plug a reader in"),
     "reader.missing": ("no reader {reader}", "--reader with the exact name"),
     "reader.ambiguous": ("several readers: {candidates}", "--reader with one of them"),

@@ -116,8 +116,3 @@ def find_in_place(
     if not known:
         raise UsageError("order.missing", order=number)
     return max(known, key=lambda pair: pair[1].position)
-
-
-def find_order(console: Console, home: Path, number: str) -> Order:
-    """The order as the place that knows most of it has it."""
-    return find_in_place(console, home, number)[1]

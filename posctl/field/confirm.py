@@ -39,6 +39,7 @@ def confirm(session: Session, number: str, address: str) -> Order:
     journal = place.journal(number)
     with exclusive(place.log, number):
         if journal.order.state is State.CLOSED:
+            _file_away(session, journal)
             return journal.order
         _check_effective(journal.order)
         driver = open_driver(place, address)
