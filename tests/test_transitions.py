@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from posctl.change.order import Order, fold
-from posctl.change.states import EFFECTS, FINAL, TRANSITIONS, UNCOMMITTED, State
+from posctl.change.states import (
+    EFFECTS,
+    FINAL,
+    MADE_IN,
+    TRANSITIONS,
+    UNCOMMITTED,
+    Holder,
+    State,
+)
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed
 from posctl.store.eventlog import Event, EventLog
@@ -78,18 +87,21 @@ def test_the_course_to_effective_and_closed(log: EventLog) -> None:
 
 @pytest.mark.req("R35")
 @pytest.mark.parametrize("kind", sorted(TRANSITIONS))
-def test_every_kind_is_refused_in_every_other_state(kind: str, tmp_path: Path) -> None:
-    """Exhaustive: each state that can be written down, with and without an effect."""
-    for state in State:
-        for effect in (None, *EFFECTS):
-            legal = state in TRANSITIONS[kind] and _fits(kind, effect)
-            if not legal:
-                with pytest.raises(CheckFailed) as caught:
-                    fold(_order(state, effect).to_json(), _event(kind))
-                assert caught.value.code == "order.transition"
-            else:
-                after = fold(_order(state, effect).to_json(), _event(kind))
-                assert after["state"] == TRANSITIONS[kind][state]
+def test_every_kind_is_refused_in_every_other_state(kind: str) -> None:
+    """Exhaustive: each state, with and without an open effect, in each place."""
+    for state, effect, holder in product(State, (None, *EFFECTS), Holder):
+        before = _order(state, effect, holder).to_json()
+        if _fits(kind, effect) and _allowed(kind, state, holder):
+            after = fold(before, _event(kind))
+            assert after["state"] == TRANSITIONS[kind][state]
+            continue
+        with pytest.raises(CheckFailed) as caught:
+            fold(before, _event(kind))
+        assert caught.value.code == "order.transition"
+
+
+def _allowed(kind: str, state: State, holder: Holder) -> bool:
+    return state in TRANSITIONS[kind] and holder in MADE_IN[kind]
 
 
 def _fits(kind: str, effect: str | None) -> bool:
@@ -99,9 +111,10 @@ def _fits(kind: str, effect: str | None) -> bool:
     return effect is None
 
 
-def _order(state: State, effect: str | None) -> Order:
+def _order(state: State, effect: str | None, holder: Holder) -> Order:
     opened = fold(None, _event("order.opened"))
-    return Order.from_json({**opened, "state": state, "effect": effect})
+    changed = {"state": state, "effect": effect, "holder": holder}
+    return Order.from_json({**opened, **changed})
 
 
 def _event(kind: str) -> Event:
@@ -157,3 +170,9 @@ def test_states_without_a_way_in_are_known() -> None:
     """They belong to freezing and cooling off, which no command does yet."""
     reached = {after for moves in TRANSITIONS.values() for after in moves.values()}
     assert set(State) - reached == {State.COOLING, State.FROZEN}
+
+
+def test_each_kind_is_made_somewhere() -> None:
+    assert set(MADE_IN) == set(TRANSITIONS)
+    for kind in ("order.approved", "sign.done", "readback.done", "receipt.issued"):
+        assert MADE_IN[kind] == {Holder.OFFICE}

@@ -10,6 +10,7 @@ from posctl.change.states import (
     EFFECTS,
     FINAL,
     HANDS_OVER,
+    MADE_IN,
     TRANSITIONS,
     UNCOMMITTED,
     Holder,
@@ -135,10 +136,26 @@ def replay(events: Sequence[Event]) -> Order:
     return Order.from_json(projection)
 
 
+def check_makers(events: Sequence[Event], known: int, sender: Holder) -> None:
+    """Every event after position ``known`` was made while ``sender`` held the order.
+
+    Raises:
+        CheckFailed: ``chain.maker`` with the position: the sender wrote events that
+            only the other place may make.
+    """
+    projection: Json | None = None
+    for event in events:
+        holder = projection["holder"] if projection else Holder.FIELD
+        if event.position > known and holder != sender:
+            raise CheckFailed("chain.maker", order=event.order_id, kind=event.kind)
+        projection = fold(projection, event)
+
+
 def _next_state(order: Order | None, event: Event) -> State:
     state = order.state if order else None
     following = TRANSITIONS.get(event.kind, {}).get(state)
-    if following is None:
+    holder = order.holder if order else Holder.FIELD
+    if following is None or holder not in MADE_IN[event.kind]:
         raise _illegal(order, event)
     if event.kind == "rollback.done" and order and order.committed:
         raise _illegal(order, event)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from posctl.store.keys import Operator, Signer, check_signature
 SUFFIX = ".posctl-order"
 _FORMAT, _VERSION = "posctl-order", 1
 _LARGEST = 32 * 1024 * 1024
+_NUMBER = re.compile(r"[0-9A-Z]{4}-[0-9]{4,8}")
 _ATTACHMENTS = ("sealed", "backup", "receipt")
 
 
@@ -154,6 +156,8 @@ def _checked(body: Json, boxes: Mapping[str, bytes], signer: Signer) -> OrderFil
     check_chain(events)
     if events[-1].hash != body["head"] or events[0].order_id != body["order"]:
         raise ValueError("head or number differs from the events")
+    if not _NUMBER.fullmatch(body["order"]):
+        raise ValueError("not an order number")
     return OrderFile(
         number=body["order"],
         sender=Holder(body["sender"]),

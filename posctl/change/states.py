@@ -72,8 +72,9 @@ def _move(to: State, *states: State) -> dict[State | None, State]:
     return dict.fromkeys(states, to)
 
 
-TRANSITIONS: dict[str, dict[State | None, State]] = {
-    # field
+Moves = dict[str, dict[State | None, State]]
+
+_IN_FIELD: Moves = {
     "order.opened": {None: S.DRAFT},
     "look.done": _stay(S.DRAFT),
     "preflight.passed": _move(S.PRECHECKED, S.DRAFT),
@@ -83,8 +84,14 @@ TRANSITIONS: dict[str, dict[State | None, State]] = {
     "order.needless": _move(S.CANCELLED, S.BACKED_UP),
     "order.proposed": _move(S.PROPOSED, S.BACKED_UP),
     "order.sent": _stay(S.PROPOSED),
-    # office
-    "order.received": _stay(S.PROPOSED, S.EFFECTIVE, *FINAL),
+    "settle.intended": _stay(S.EFFECTIVE),
+    "settle.done": _stay(S.EFFECTIVE),
+    "settle.void": _stay(S.EFFECTIVE),
+    "settle.refused": _stay(S.EFFECTIVE),
+    "terminal.confirmed": _stay(S.EFFECTIVE),
+    "order.closed": _move(S.CLOSED, S.EFFECTIVE),
+}
+_IN_OFFICE: Moves = {
     "order.approved": _move(S.APPROVED, S.PROPOSED),
     "order.expired": _move(S.EXPIRED, S.PROPOSED, S.APPROVED),
     "apply.intended": _stay(S.APPROVED),
@@ -104,16 +111,19 @@ TRANSITIONS: dict[str, dict[State | None, State]] = {
     "readback.failed": _move(S.MANUAL, S.READBACK),
     "receipt.issued": _stay(S.EFFECTIVE),
     "order.returned": _stay(S.EFFECTIVE, *FINAL),
-    # both
-    "rollback.done": _move(S.ROLLED_BACK, *UNCOMMITTED),
-    # field, after the change
-    "settle.intended": _stay(S.EFFECTIVE),
-    "settle.done": _stay(S.EFFECTIVE),
-    "settle.void": _stay(S.EFFECTIVE),
-    "settle.refused": _stay(S.EFFECTIVE),
-    "terminal.confirmed": _stay(S.EFFECTIVE),
-    "order.closed": _move(S.CLOSED, S.EFFECTIVE),
 }
+_IN_BOTH: Moves = {
+    "order.received": _stay(S.PROPOSED, S.EFFECTIVE, *FINAL),
+    "rollback.done": _move(S.ROLLED_BACK, *UNCOMMITTED),
+}
+TRANSITIONS: Moves = {**_IN_FIELD, **_IN_OFFICE, **_IN_BOTH}
+
+MADE_IN: dict[str, frozenset[Holder]] = {
+    **dict.fromkeys(_IN_FIELD, frozenset({Holder.FIELD})),
+    **dict.fromkeys(_IN_OFFICE, frozenset({Holder.OFFICE})),
+    **dict.fromkeys(_IN_BOTH, frozenset(Holder)),
+}
+"""Where an event of each kind may be made: no field approves, no office confirms."""
 
 EFFECTS = ("apply", "sign", "settle")
 """Each has four kinds: ``intended`` before it, then ``done``, ``void`` (it did not

@@ -402,6 +402,18 @@ ERRORS |= {
         "the order's chain breaks at event {position}",
         "ask for the order file again",
     ),
+    "chain.maker": (
+        "the file of order {order} holds an event {kind} that its sender may not make",
+        "stop: tell the security officer",
+    ),
+    "order.foreign": (
+        "order {order} was not opened here",
+        "take the file to the laptop that opened it",
+    ),
+    "signature.other": (
+        "order {order} is signed by another technician than the one who made it",
+        "stop: tell the security officer",
+    ),
     "chain.forked": (
         "order {order} has another history here",
         "stop: tell the security officer",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from posctl.change import orderfile
 from posctl.change.journal import Journal
-from posctl.change.order import Order, fold
+from posctl.change.order import Order, check_makers, fold
 from posctl.change.person import Person
 from posctl.change.states import Holder
 from posctl.model.canonical import Json
@@ -112,6 +112,10 @@ class FieldPlace:
         file = orderfile.read(path, self.home.root, self.clock.now())
         if file.signer.role != APPROVER or file.sender is not Holder.OFFICE:
             raise CheckFailed("signature.role", role=file.signer.role, needed=APPROVER)
+        known = len(self.log.events(file.number))
+        if not known:
+            raise CheckFailed("order.foreign", order=file.number)
+        check_makers(file.events, known, Holder.OFFICE)
         self.log.absorb(file.events, file.attachments)
         journal = self.journal(file.number)
         order = journal.order

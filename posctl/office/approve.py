@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import json
 from dataclasses import dataclass
-from datetime import datetime
 
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, approval_digest
@@ -16,7 +15,7 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
-from posctl.store.keys import APPROVER
+from posctl.store.keys import APPROVER, check_signature
 from posctl.store.sealing import binding, unseal
 from protocols.bindingtag import BindingTag
 from protocols.sensitive import AccountNumber
@@ -79,7 +78,7 @@ def approve(session: Session, number: str) -> Order:
             return order
         _check_state(order)
         _check_two_people(session, journal)
-        check_valid(journal, place.clock.now())
+        check_valid(session, journal)
         account = open_account(session, journal)
         evidence = check_with_provider(session, journal)
         _ask(session, order, account)
@@ -113,12 +112,36 @@ def _check_two_people(session: Session, journal: Journal) -> None:
         raise CheckFailed("approve.own", order=order.number, name=operator.name)
 
 
-def check_valid(journal: Journal, now: datetime) -> None:
-    """Raises CheckFailed ``order.expired``; the order ends there (R34)."""
-    order = journal.order
+def check_valid(session: Session, journal: Journal) -> None:
+    """Still valid, and under the profile that it was made with (R5, R34).
+
+    Raises:
+        CheckFailed: ``order.expired``, the order ends there; ``profile.differs``.
+    """
+    order, profile = journal.order, session.place.profile
+    now = session.place.clock.now()
+    if (order.profile, order.profile_version) != (profile.name, profile.version):
+        raise CheckFailed("profile.differs", order=order.number)
     if now > moment(order.valid_until):
         journal.append("order.expired", {"reason": "order.expired"})
         raise CheckFailed("order.expired", order=order.number, until=order.valid_until)
+
+
+def check_approval(session: Session, journal: Journal) -> None:
+    """The approval is signed, by another person, for this very change (R30).
+
+    Raises:
+        CheckFailed: ``signature.*``, ``approve.own``.
+    """
+    order, approved = journal.order, _last(journal, "order.approved")
+    digest = approval_digest(order)
+    now = session.place.clock.now()
+    root = session.place.home.root
+    signer = check_signature(root, "approval", digest, approved["proof"], at=now)
+    if signer.role != APPROVER:
+        raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
+    if signer.name == order.operator:
+        raise CheckFailed("approve.own", order=order.number, name=signer.name)
 
 
 def check_with_provider(session: Session, journal: Journal) -> Json:

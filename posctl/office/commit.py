@@ -26,6 +26,7 @@ from posctl.model.errors import (
 )
 from posctl.office.approve import (
     OpenedAccount,
+    check_approval,
     check_valid,
     check_with_provider,
     open_account,
@@ -88,7 +89,8 @@ class Commit:
         """Preflight again, the pictures, then the application (R11)."""
         person = self.place.person
         self.place.profile.windows.check(self.place.clock.now())
-        check_valid(self.journal, self.place.clock.now())
+        check_valid(self.session, self.journal)
+        check_approval(self.session, self.journal)
         account = open_account(self.session, self.journal)
         check_with_provider(self.session, self.journal)
         person.waiting("wait.provider")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
 from posctl.change.journal import Journal
-from posctl.change.order import Order, fold, replay
+from posctl.change.order import Order, check_makers, fold, replay
 from posctl.change.orderfile import OrderFile
 from posctl.change.person import Person
 from posctl.change.states import FINAL, Holder
@@ -71,7 +71,9 @@ class OfficePlace:
                 (``profile.differs``); another open order (``office.order_open``).
         """
         file = self._read(path)
-        if self.log.projection(file.number) is None:
+        known = len(self.log.events(file.number))
+        check_makers(file.events, known, Holder.FIELD)
+        if not known:
             self._check_new(file)
         self.log.absorb(file.events, file.attachments)
         journal = self.journal(file.number)
@@ -107,6 +109,8 @@ class OfficePlace:
 
     def _check_new(self, file: OrderFile) -> None:
         order = replay(file.events)
+        if order.operator != file.signer.name:
+            raise CheckFailed("signature.other", order=file.number)
         own = (self.profile.name, self.profile.version)
         if (order.profile, order.profile_version) != own:
             raise CheckFailed("profile.differs", order=file.number)
