@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posctl.change.order import Order
 from posctl.change.states import Holder, State
 from posctl.cli.command import command, home_option, operator_option, port_option
 from posctl.cli.console import Console
@@ -23,6 +22,7 @@ from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 
 if TYPE_CHECKING:
+    from posctl.change.order import Order
     from posctl.field.course import Means, Proposed
 
 

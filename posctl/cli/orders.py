@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from posctl.change.order import Order
 from posctl.cli.command import command, home_option
 from posctl.cli.console import Console
 from posctl.cli.messages import _
 from posctl.cli.people import field_place, office_place
 from posctl.cli.views import order_row
 from posctl.model.canonical import Json
+
+if TYPE_CHECKING:
+    from posctl.change.order import Order
 
 
 @command(None, "orders", "help.orders")

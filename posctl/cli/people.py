@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from posctl.cli.console import Console
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, NoDevice, UsageError
-from posctl.store import keys
-from posctl.store.home import Home
 
 if TYPE_CHECKING:
     from posctl.change.order import Order
@@ -17,15 +15,15 @@ if TYPE_CHECKING:
     from posctl.field.place import Session as FieldSession
     from posctl.office.place import OfficePlace
     from posctl.office.place import Session as OfficeSession
+    from posctl.store.home import Home
+    from posctl.store.keys import Operator
 
 
 def field_place(console: Console, home: Path) -> FieldPlace:
     """The field's store, with what came back from the office taken in."""
     from posctl.field.place import FieldPlace
 
-    opened = Home(home)
-    _require(opened)
-    place = FieldPlace(opened, SystemClock(), console)
+    place = FieldPlace(_opened(home), SystemClock(), console)
     place.collect()
     return place
 
@@ -34,49 +32,53 @@ def office_place(console: Console, home: Path) -> OfficePlace:
     """The office's store, with what arrived from the field taken in."""
     from posctl.office.place import OfficePlace
 
-    opened = Home(home)
-    _require(opened)
-    place = OfficePlace(opened, SystemClock(), console)
+    place = OfficePlace(_opened(home), SystemClock(), console)
     place.collect()
     return place
 
 
-def _require(home: Home) -> None:
+def _opened(path: Path) -> Home:
     """No command makes a store by accident. Raises UsageError ``setup.missing``."""
+    from posctl.store.home import Home
+
+    home = Home(path)
     assert home.settings  # noqa: S101 - reading them is the check
+    return home
 
 
 def field_session(console: Console, home: Path, operator: str | None) -> FieldSession:
     """A technician at work. Raises CheckFailed ``signature.role`` for others."""
     from posctl.field.place import Session
+    from posctl.store.keys import TECHNICIAN
 
     place = field_place(console, home)
     name = operator or place.home.settings.technician
     who, _passphrase = _operator(console, place.home, name)
-    _check_role(who, keys.TECHNICIAN)
+    _check_role(who, TECHNICIAN)
     return Session(place, who)
 
 
 def office_session(console: Console, home: Path, operator: str | None) -> OfficeSession:
     """An approver at work, the office's secrets open under his passphrase."""
     from posctl.office.place import Session, open_secrets
+    from posctl.store.keys import APPROVER
 
     place = office_place(console, home)
     name = operator or place.home.settings.approver
     who, passphrase = _operator(console, place.home, name)
-    _check_role(who, keys.APPROVER)
+    _check_role(who, APPROVER)
     return Session(place, who, open_secrets(place.home, passphrase))
 
 
-def _operator(
-    console: Console, home: Home, name: str
-) -> tuple[keys.Operator, str | None]:
+def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | None]:
+    from posctl.store import keys
+
     box = keys.key_box(home.operators, name)
     passphrase = None if keys.is_open(box) else console.passphrase(name)
     return keys.load_operator(home.operators, name, passphrase), passphrase
 
 
-def _check_role(who: keys.Operator, role: str) -> None:
+def _check_role(who: Operator, role: str) -> None:
     if who.role != role:
         raise CheckFailed("signature.role", role=who.role, needed=role)
 

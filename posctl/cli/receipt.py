@@ -13,7 +13,6 @@ from posctl.cli.messages import _
 from posctl.cli.people import find_in_place
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
-from posctl.store.keys import check_signature
 
 
 @click.group(help=_("help.receipt"))
@@ -25,6 +24,8 @@ def receipt() -> None:
 @home_option
 @click.argument("number", metavar="ORDER")
 def show(console: Console, home: Path, number: str) -> Json:
+    from posctl.store.keys import check_signature
+
     place, order = find_in_place(console, home, number)
     if not order.receipt:
         raise CheckFailed("receipt.none", order=number, state=str(order.state))

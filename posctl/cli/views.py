@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from posctl.change.order import Order
+from typing import TYPE_CHECKING
+
 from posctl.model.canonical import Json
+
+if TYPE_CHECKING:
+    from posctl.change.order import Order
 
 
 def order_view(order: Order) -> Json:
