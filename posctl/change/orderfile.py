@@ -120,7 +120,7 @@ def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
             root, "order file", data["body"], data["proof"], at=now
         )
         return _checked(data["body"], _boxes(data["boxes"]), signer)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unreadable(path, f"{type(error).__name__} in its parts") from None
 
 
@@ -133,7 +133,7 @@ def _load(path: Path) -> dict[str, Any]:
         data = json.loads(raw)
     except OSError as error:
         raise _unreadable(path, error.strerror or "cannot be opened") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unreadable(path, "not JSON") from None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise _unreadable(path, "not an order file")

@@ -1,0 +1,290 @@
+"""Order files between field and office: edited, forged, replayed, of other people."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import RUN_ANSWERS, Site
+
+from emulator.bench import OLD_NUMBER
+from posctl.change import orderfile
+from posctl.model.errors import CheckFailed
+from posctl.store import keys
+from posctl.store.eventlog import Event
+from posctl.store.home import Home
+
+File = dict[str, Any]
+
+
+@pytest.fixture
+def sent(site: Site, tmp_path: Path) -> Path:
+    """An order file on its way: in no inbox, in nobody's store yet."""
+    path = tmp_path / "sent.posctl-order"
+    to_file = ["--order-file", str(path)]
+    site.run("change", "run", *site.means(), *to_file, answers=RUN_ANSWERS).ok()
+    return path
+
+
+def approve(site: Site, path: Path) -> str:
+    """The error code that the office meets it with, or "taken"."""
+    number = json.loads(path.read_text())["body"]["order"]
+    answers = [["0018"], ["--order-file", str(path)]]
+    ran = site.run("change", "approve", number, *answers[1], answers=answers[0])
+    assert "Traceback" not in ran.err
+    return "taken" if ran.code == 0 else str(ran.error["code"])
+
+
+def resign(site: Site, data: File, name: str = "li") -> None:
+    """As somebody who holds that operator's key would."""
+    operator = keys.load_operator(Home(site.home).operators, name, None)
+    data["proof"] = operator.sign("order file", data["body"])
+
+
+def rewrite(site: Site, path: Path, change: Callable[[File], None]) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    resign(site, data)
+    path.write_text(json.dumps(data))
+
+
+def add_events(data: File, *events: tuple[str, dict[str, Any]]) -> None:
+    chain = [Event.from_json(event) for event in data["body"]["events"]]
+    for kind, payload in events:
+        last = chain[-1]
+        moment = "2026-11-23T00:00:00.000Z"
+        chain.append(Event.chained(last.order_id, last, moment, kind, payload))
+    data["body"]["events"] = [event.to_json() for event in chain]
+    data["body"]["head"] = chain[-1].hash
+
+
+def test_a_file_as_it_was_sent_is_taken(site: Site, sent: Path) -> None:
+    assert approve(site, sent) == "taken"
+
+
+@pytest.mark.req("R50")
+@pytest.mark.parametrize("where", range(200, 6000, 450))
+def test_any_changed_byte_is_refused(site: Site, sent: Path, where: int) -> None:
+    raw = bytearray(sent.read_bytes())
+    number = json.loads(bytes(raw))["body"]["order"]
+    raw[where] = raw[where] ^ 0x01
+    sent.write_bytes(raw)
+    ran = site.run("change", "approve", number, "--order-file", str(sent))
+    assert ran.code == 7, ran.err
+    assert "Traceback" not in ran.err
+
+
+JUNK: dict[str, bytes] = {
+    "empty": b"",
+    "not JSON": b"\xff\xfe{",
+    "a list": b"[]",
+    "another format": b'{"format": "x"}',
+    "a later version": b'{"format": "posctl-order", "version": 2}',
+    "no parts": b'{"format": "posctl-order", "version": 1}',
+    "deep": b"[" * 100_000,
+    "wrong types": b'{"format":"posctl-order","version":1,"body":[],"proof":1}',
+}
+
+
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
+def test_junk_is_refused_in_words(site: Site, tmp_path: Path, junk: bytes) -> None:
+    path = tmp_path / "junk"
+    path.write_bytes(junk)
+    ran = site.run("change", "approve", "AAAA-0001", "--order-file", str(path))
+    assert ran.code == 7
+    assert ran.error["code"] in ("orderfile.unreadable", "signature.certificate")
+
+
+@pytest.mark.req("R30")
+def test_a_field_file_cannot_hold_an_approval(site: Site, sent: Path) -> None:
+    """The technician holds his own key and writes what only the office may."""
+    approval = {"approver": "wang", "digest": "", "proof": {}}
+    rewrite(site, sent, lambda d: add_events(d, ("order.approved", approval)))
+    assert approve(site, sent) == "chain.maker"
+
+
+@pytest.mark.req("R30")
+def test_nor_can_it_before_it_is_sent(site: Site, sent: Path) -> None:
+    def approve_early(data: File) -> None:
+        del data["body"]["events"][-1]  # order.sent
+        add_events(data, ("order.approved", {"approver": "wang"}), ("order.sent", {}))
+
+    rewrite(site, sent, approve_early)
+    assert approve(site, sent) == "order.transition"
+
+
+@pytest.mark.req("R1")
+def test_the_signer_is_the_operator_of_the_order(site: Site, sent: Path) -> None:
+    home = Home(site.home)
+    root = keys.Operator(
+        "root",
+        "root",
+        home.root,
+        keys.Ed25519PrivateKey.from_private_bytes(
+            keys.unprotect((site.home / "root.key").read_bytes(), None)
+        ),
+    )
+    zhao = keys.issue(root, "zhao", keys.TECHNICIAN, datetime.now(UTC))
+    keys.save_operator(home.operators, zhao, None)
+    data = json.loads(sent.read_text())
+    resign(site, data, "zhao")
+    sent.write_text(json.dumps(data))
+    assert approve(site, sent) == "signature.other"
+
+
+def test_the_office_cannot_send_as_the_field(site: Site, sent: Path) -> None:
+    data = json.loads(sent.read_text())
+    resign(site, data, "wang")
+    sent.write_text(json.dumps(data))
+    assert approve(site, sent) == "signature.role"
+
+
+def test_somebody_elses_root_is_refused(site: Site, sent: Path) -> None:
+    other = keys.make_root("other", datetime.now(UTC), test=False)
+    mallory = keys.issue(other, "li", keys.TECHNICIAN, datetime.now(UTC))
+    data = json.loads(sent.read_text())
+    data["proof"] = mallory.sign("order file", data["body"])
+    sent.write_text(json.dumps(data))
+    assert approve(site, sent) == "signature.certificate"
+
+
+@pytest.mark.req("R49")
+def test_a_sealed_account_of_another_order_does_not_open(
+    site: Site, sent: Path, tmp_path: Path
+) -> None:
+    """Its box is bound to order, field and recipient."""
+    first = json.loads(sent.read_text())
+    site.run("change", "rollback", first["body"]["order"])  # in transit: refused
+    assert approve(site, sent) == "taken"
+    number = first["body"]["order"]
+    site.run("change", "rollback", number).ok()
+    second = tmp_path / "second.posctl-order"
+    to_file = ["--order-file", str(second)]
+    site.run("change", "run", *site.means(), *to_file, answers=RUN_ANSWERS).ok()
+
+    def swap(data: File) -> None:
+        box = next(e for e in first["body"]["events"] if e["kind"] == "account.sealed")
+        sha256 = box["payload"]["sealed"]
+        data["boxes"][sha256] = first["boxes"][sha256]
+        data["body"]["attachments"].append(sha256)
+        events = [Event.from_json(event) for event in data["body"]["events"]]
+        chain: list[Event] = []
+        for event in events:
+            payload = (
+                box["payload"] if event.kind == "account.sealed" else event.payload
+            )
+            last = chain[-1] if chain else None
+            chain.append(
+                Event.chained(event.order_id, last, event.time, event.kind, payload)
+            )
+        data["body"]["events"] = [event.to_json() for event in chain]
+        data["body"]["head"] = chain[-1].hash
+
+    rewrite(site, second, swap)
+    assert approve(site, second) == "seal.broken"
+
+
+def test_a_file_taken_twice_changes_nothing(site: Site, sent: Path) -> None:
+    copy = sent.read_bytes()
+    assert approve(site, sent) == "taken"
+    number = json.loads(copy)["body"]["order"]
+    before = site.run("change", "show", number).ok()
+    inbox = site.home / "office" / "inbox"
+    inbox.mkdir(exist_ok=True)
+    (inbox / f"{number}.posctl-order").write_bytes(copy)
+    site.run("orders").ok()
+    assert site.run("change", "show", number).ok() == before
+    site.commit(number).ok()
+    (inbox / f"{number}.posctl-order").write_bytes(copy)
+    site.run("orders").ok()
+    assert site.run("change", "show", number).ok()["state"] == "EFFECTIVE"
+
+
+def test_a_wrong_file_in_the_inbox_does_not_stop_the_others(
+    site: Site, sent: Path
+) -> None:
+    inbox = site.home / "office" / "inbox"
+    inbox.mkdir(exist_ok=True)
+    (inbox / "AAAA-0001.posctl-order").write_text("{}")
+    listed = site.run("orders")
+    assert listed.code == 0
+    assert "left in the inbox" in listed.err
+    assert approve(site, sent) == "taken"
+
+
+@pytest.mark.req("R30")
+def test_an_approval_that_was_edited_in_the_store_is_not_committed(
+    site: Site, sent: Path
+) -> None:
+    """Even who can write the office's store cannot approve without a key."""
+    import sqlite3
+
+    assert approve(site, sent) == "taken"
+    number = json.loads(_office_order(site))["number"]
+    with sqlite3.connect(site.home / "office" / "log.db") as db:
+        (payload,) = db.execute(
+            "SELECT payload FROM events WHERE kind = 'order.approved'"
+        ).fetchone()
+        forged = json.loads(payload)
+        forged["proof"]["signature"] = "00" * 64
+        db.execute(
+            "UPDATE events SET payload = ? WHERE kind = 'order.approved'",
+            (json.dumps(forged),),
+        )
+    assert site.commit(number).error["code"] == "signature.wrong"
+    assert site.account() == OLD_NUMBER
+
+
+def _office_order(site: Site) -> str:
+    import sqlite3
+
+    with sqlite3.connect(site.home / "office" / "log.db") as db:
+        return str(db.execute("SELECT projection FROM orders").fetchone()[0])
+
+
+def test_pictures_are_sealed_in_the_file(site: Site, sent: Path) -> None:
+    data = json.loads(sent.read_text())
+    picture = (site.bench.pictures / "0025.jpg").read_bytes()
+    boxes = [base64.b64decode(text) for text in data["boxes"].values()]
+    assert len(data["body"]["documents"]) == 2
+    assert not any(picture[100:200] in box for box in boxes)
+
+
+def test_a_file_for_another_profile_version_is_refused(site: Site, sent: Path) -> None:
+    def older(data: File) -> None:
+        events = [Event.from_json(event) for event in data["body"]["events"]]
+        chain: list[Event] = []
+        for event in events:
+            payload = dict(event.payload)
+            if event.kind == "order.opened":
+                payload["profile_version"] = 0
+            last = chain[-1] if chain else None
+            chain.append(
+                Event.chained(event.order_id, last, event.time, event.kind, payload)
+            )
+        data["body"]["events"] = [event.to_json() for event in chain]
+        data["body"]["head"] = chain[-1].hash
+
+    rewrite(site, sent, older)
+    assert approve(site, sent) == "profile.differs"
+
+
+def test_read_refuses_numbers_that_are_paths(site: Site, sent: Path) -> None:
+    def rename(data: File) -> None:
+        opened = Event.from_json(data["body"]["events"][0])
+        forged = Event.chained("../evil", None, opened.time, "order.opened", {})
+        data["body"] |= {
+            "order": "../evil",
+            "events": [forged.to_json()],
+            "head": forged.hash,
+        }
+
+    rewrite(site, sent, rename)
+    with pytest.raises(CheckFailed) as caught:
+        orderfile.read(sent, Home(site.home).root, datetime.now(UTC))
+    assert caught.value.code == "orderfile.unreadable"
