@@ -55,6 +55,7 @@ def test_committing_and_confirming_thrice_gives_one_effect(site: Site) -> None:
     first = [site.commit(number).ok() for _time in range(3)]
     assert first[0] == first[1] == first[2]
     closed = [site.confirm(number).ok() for _time in range(3)]
+    assert [answer.pop("serial_bytes") > 0 for answer in closed] == [True, False, False]
     assert closed[0] == closed[1] == closed[2]
     assert (site.version(), site.signed()) == (2, 1)
     log = open_log(site, "office")

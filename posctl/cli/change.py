@@ -200,8 +200,12 @@ def _confirm(
 
     session = field_session(console, home, operator)
     address = port or session.place.journal(number).order.address
-    order = confirm_order(session, number, address)
-    return {**order_view(order), "next": f"posctl receipt show {number}"}
+    confirmed = confirm_order(session, number, address)
+    return {
+        **order_view(confirmed.order),
+        "serial_bytes": confirmed.serial_bytes,
+        "next": f"posctl receipt show {number}",
+    }
 
 
 @command(change, "resume", "help.change.resume")

@@ -7,6 +7,8 @@ totals shown.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from posctl.change import orderfile
 from posctl.change.effects import Effect, Outcome, perform, settle
 from posctl.change.journal import Journal, exclusive
@@ -26,7 +28,15 @@ _FETCH_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 0.3
 
 
-def confirm(session: Session, number: str, address: str) -> Order:
+@dataclass(frozen=True)
+class Confirmed:
+    """The closed order, and how many bytes the serial line carried for it."""
+
+    order: Order
+    serial_bytes: int = 0
+
+
+def confirm(session: Session, number: str, address: str) -> Confirmed:
     """Close the order when the terminal shows the new binding; settle if it must.
 
     Raises:
@@ -40,7 +50,7 @@ def confirm(session: Session, number: str, address: str) -> Order:
     with exclusive(place.log, number):
         if journal.order.state is State.CLOSED:
             _file_away(session, journal)
-            return journal.order
+            return Confirmed(journal.order)
         _check_effective(journal.order)
         driver = open_driver(place, address)
         try:
@@ -50,7 +60,7 @@ def confirm(session: Session, number: str, address: str) -> Order:
             driver.close()
         order = journal.append("order.closed", {"operator": session.operator.name})
         _file_away(session, journal)
-        return order
+        return Confirmed(order, driver.traffic)
 
 
 def _check_effective(order: Order) -> None:

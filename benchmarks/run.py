@@ -1,0 +1,146 @@
+"""`make bench`: prints a table and writes build/bench.json.
+
+A row is {name, ours, peer, what the peer is, ratio, unit}. A peer is measured in the
+same run, by turns with ours, so that a busy machine strikes both; where there is no
+fair peer the row says null. A benchmark is a function that returns rows: add it to
+BENCHMARKS.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from world import Site  # noqa: E402 - the tests' own way to drive a set-up
+
+from emulator.bench import MID, Bench, Scenario  # noqa: E402
+
+Row = dict[str, Any]
+_TURNS = 21
+HEAVY = (
+    "serial smartcard cryptography asyncio urllib3 ssl http.client sqlite3 rich"
+).split()
+
+
+def row(
+    name: str, ours: float, unit: str, peer: float | None = None, what: str = ""
+) -> Row:
+    ratio = round(ours / peer, 3) if peer else None
+    return {
+        "name": name,
+        "ours": round(ours, 4),
+        "peer": round(peer, 4) if peer else None,
+        "what the peer is": what or None,
+        "ratio": ratio,
+        "unit": unit,
+    }
+
+
+def seconds(*command: str) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return time.perf_counter() - started
+
+
+def help_against_click() -> list[Row]:
+    """Whole processes by turns; the medians."""
+    ours = (str(Path(sys.executable).with_name("posctl")), "--help")
+    peer = (sys.executable, "-c", "import click")
+    turns = [(seconds(*ours), seconds(*peer)) for _turn in range(_TURNS)]
+    mine, theirs = (statistics.median(side) for side in zip(*turns, strict=True))
+    return [row("posctl --help", mine, "s", theirs, 'python -c "import click"')]
+
+
+def heavy_modules() -> list[Row]:
+    """How many heavy modules `posctl --help` imports; the limit is none."""
+    code = (
+        "import sys; from posctl.cli.main import _run; _run(['--help']);"
+        f"print(sum(name in sys.modules for name in {HEAVY!r}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code),
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    return [row("heavy modules in --help", int(done.stderr), "modules")]
+
+
+def a_change() -> list[Row]:
+    """The demo's change, by the commands people type, each its own process."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Scenario(audit=0.0)
+        with Bench(Path(folder) / "bench", scenario) as bench:
+            site = Site(bench, Path(folder) / "home").setup()
+            return _change_rows(site)
+
+
+def _change_rows(site: Site) -> list[Row]:
+    from world import RUN_ANSWERS
+
+    started = time.perf_counter()
+    ran = site.spawn("change", "run", *site.means(), answers=RUN_ANSWERS).ok()
+    number = str(ran["order"])
+    site.spawn("change", "approve", number, answers=["0018"]).ok()
+    site.spawn("change", "commit", number).ok()
+    closed = site.spawn(
+        "change", "confirm", number, "--port", site.bench.port, answers=["SETTLE"]
+    ).ok()
+    took = time.perf_counter() - started
+    assert closed["state"] == "CLOSED"
+    assert site.version() == 2, MID
+    card = "direct card link" if site.bench.no_pcscd else "pcscd"
+    interpreter = sum(seconds(sys.executable, "-c", "import click") for _n in range(4))
+    return [
+        row(
+            f"a whole change, four commands ({card})",
+            took,
+            "s",
+            interpreter,
+            'the same number of python -c "import click"',
+        ),
+        row("a whole change: APDUs", ran["apdus"], "APDUs"),
+        row(
+            "a whole change: serial bytes",
+            ran["serial_bytes"] + closed["serial_bytes"],
+            "bytes",
+        ),
+    ]
+
+
+BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
+    help_against_click,
+    heavy_modules,
+    a_change,
+)
+
+
+def main() -> None:
+    rows = [found for benchmark in BENCHMARKS for found in benchmark()]
+    target = ROOT / "build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for found in rows:
+        table.add_row(*("-" if v is None else str(v) for v in found.values()))
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()
