@@ -59,14 +59,12 @@ MESSAGES: dict[str, str] = {
     " refused outside the emulator.",
     "option.directory": "Where the emulator keeps its files.",
     "option.direct": "Put the card on the direct link, not into a pcscd.",
-    "option.no_card": "Start with an empty reader.",
     "option.card": "Which emulated card is in the reader.",
     "option.audit": "Seconds that the provider's audit takes.",
     "option.reject": "The provider's audit will reject every application.",
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
-    "option.keep": "Keep the demo's folder.",
     # asking
     "ask.word": "Type {word} to go on",
     "ask.passphrase": "Passphrase of {name}",
@@ -263,7 +261,7 @@ ERRORS |= {
         "take the picture and save it under that name",
     ),
     "document.size": (
-        "{path} has {size} bytes; 1 byte to 2 MiB are allowed",
+        "a picture of {size} bytes is empty, or larger than the provider takes",
         "save the picture smaller",
     ),
     "document.type": ("{path} is neither JPEG nor PNG", "save it as JPEG"),
@@ -437,7 +435,7 @@ ERRORS |= {
     # ports and terminals
     "port.none": ("no serial port on this machine", "plug the cable in; --port"),
     "port.ambiguous": ("several ports: {candidates}", "--port with one of them"),
-    "port.missing": ("no such port: {port}", "check the cable; posctl needs --port"),
+    "port.missing": ("no such port: {port}", "check the cable, and what --port names"),
     "port.denied": (
         "no permission to open {port}",
         "add yourself to the port's group (often dialout) and log in again",
