@@ -46,6 +46,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "sealed": "s",
         "label": "",
         "apdus": 1,
+        "branch": "1",
     },
     "order.proposed": {"valid_until": "2026-12-08T00:00:00.000Z"},
     "order.approved": {"approver": "wang"},

@@ -25,7 +25,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
     "order.opened": ("operator", "profile", "profile_version", "field_id", "address"),
     "look.done": ("mid", "tid", "serial", "old_mask", "old_version"),
     "backup.proved": ("backup",),
-    "account.sealed": ("new_mask", "new_hash", "sealed", "label", "apdus"),
+    "account.sealed": ("new_mask", "new_hash", "sealed", "label", "apdus", "branch"),
     "preflight.passed": ("documents", "fee"),
     "order.proposed": ("valid_until",),
     "order.approved": ("approver",),
@@ -68,6 +68,7 @@ class Order:
     new_hash: str = ""
     sealed: str = ""
     label: str = ""
+    branch: str = ""
     apdus: int = 0
     documents: tuple[Json, ...] = ()
     fee: str = ""
@@ -241,6 +242,7 @@ def approval_digest(order: Order) -> str:
             order.new_mask,
             order.new_hash,
             order.sealed,
+            order.branch,
             order.fee,
         ]
     )

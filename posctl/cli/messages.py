@@ -90,20 +90,21 @@ MESSAGES: dict[str, str] = {
     "preflight.done": "preflight: window open, {documents} documents present",
     "backup.done": "backed up, read back and compared: {sha256}…",
     "document.wanted": "Pictures that the provider wants: {labels}",
-    "card.read": "card: {label} {number} ({apdus} APDUs)",
+    "card.read": "card: {label} {number}, {holder} ({apdus} APDUs)",
     "card.luhn_warning": "warning: the check digit of {number} is wrong; some real"
     " cards are so, the approver decides",
     "account.sealed": "sealed to the office: {number}",
     "propose.terms": "terms: {terms}",
     "propose.confirm": "\n  order     {order}\n  merchant  {mid}, terminal {tid}"
-    "\n  from      {old}\n  to        {new} ({label})\n  fee       {fee} yuan"
+    "\n  from      {old}\n  to        {new} ({label})\n  name      {name}"
+    "\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  effective when the provider says so; until then the old account is paid."
     "\n  Typing the word accepts fee and terms.",
     "change.you_may_leave": "submitted to the office as order {order}: you may leave",
     "merchant.fetched": "merchant {mid}: terminals {tids}",
     "approve.shown": "\n  order     {order}, proposed by {maker}"
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
-    "\n  branch    {branch}\n  fee       {fee} yuan",
+    "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan",
     "change.approved": "order {order} approved by {name}",
     "commit.applied": "application {application} taken; it has no effect yet",
     "commit.signed": "application {application} signed: COMMIT POINT",

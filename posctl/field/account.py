@@ -39,6 +39,7 @@ class NewAccount:
     source: str
     facts: Json
     apdus: int = 0
+    holder: str = ""
 
 
 class SameAccount(CheckFailed):
@@ -65,8 +66,14 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
     }
     if not card.luhn_ok:
         person.tell("card.luhn_warning", number=card.number)
-    person.tell("card.read", number=card.number, label=card.label, apdus=link.apdus)
-    return NewAccount(card.number, "chip", facts, link.apdus)
+    person.tell(
+        "card.read",
+        number=card.number,
+        label=card.label,
+        holder=card.holder or "-",
+        apdus=link.apdus,
+    )
+    return NewAccount(card.number, "chip", facts, link.apdus, card.holder)
 
 
 def type_twice(person: Person) -> NewAccount:
@@ -163,11 +170,13 @@ def take_account(
         journal.append("order.needless", {"reason": "account.same"})
         raise SameAccount("account.same", number=new.number.masked)
     branch, mobile = ask_branch(person), ask_mobile(person)
+    place.holder_name = new.holder
     order_key = os.urandom(32)
     plain = {
         "new": new.number.reveal(),
         "old": old.reveal() if old else None,
         "mobile": mobile,
+        "holder": new.holder,
         "key": order_key.hex(),
     }
     office_key = place.profile.in_force.office_key

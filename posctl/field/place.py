@@ -42,6 +42,7 @@ class FieldPlace:
         self.home = home
         self.clock = clock
         self.person = person
+        self.holder_name = ""  # of the card just read: in memory only
         self.log = EventLog(home.field / "log.db", fold, clock)
 
     @cached_property

@@ -36,6 +36,8 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
         old=order.old_mask or "?",
         new=order.new_mask,
         label=order.label or "-",
+        name=place.holder_name or "-",
+        branch=order.branch,
         fee=profile.fee,
     )
     until = place.clock.now() + timedelta(days=profile.valid_days)

@@ -28,7 +28,7 @@ class OpenedAccount:
     new: AccountNumber
     old: AccountNumber | None
     mobile: str
-    branch: str
+    holder: str
 
     def __repr__(self) -> str:
         return f"OpenedAccount(new={self.new}, old={self.old})"
@@ -53,8 +53,7 @@ def open_account(session: Session, journal: Journal) -> OpenedAccount:
     ):
         raise CheckFailed("account.hash", order=order.number)
     old = AccountNumber(plain["old"]) if plain["old"] else None
-    branch = _last(journal, "account.sealed")["branch"]
-    return OpenedAccount(new, old, plain["mobile"], branch)
+    return OpenedAccount(new, old, plain["mobile"], plain["holder"])
 
 
 def _last(journal: Journal, kind: str) -> Json:
@@ -181,7 +180,8 @@ def _ask(session: Session, order: Order, account: OpenedAccount) -> None:
         tid=order.tid,
         old=order.old_mask or "?",
         new=order.new_mask[:-4] + "****",
-        branch=account.branch,
+        name=account.holder or "-",
+        branch=order.branch,
         fee=order.fee,
         maker=order.operator,
     )

@@ -190,7 +190,7 @@ class Commit:
             mid=order.mid,
             new=account.new,
             old=account.old,
-            branch=account.branch,
+            branch=order.branch,
             mobile=account.mobile,
             pictures=tuple(self._uploads(order)),
             remark=order.number,
