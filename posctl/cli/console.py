@@ -56,7 +56,7 @@ class Console:
                 return check(answer)
             except CheckFailed as failure:
                 self._say(f"  {describe(failure)['text']}")
-        raise Declined("person.no_answer", question=question)
+        raise Declined("person.no_answer", question=_(question))
 
     def confirm(self, question: str, word: str, **params: object) -> None:
         self._say(_(question, **params))

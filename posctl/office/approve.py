@@ -15,6 +15,7 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
+from posctl.office.receipt import finish
 from posctl.store.keys import APPROVER, check_signature
 from posctl.store.sealing import binding, unseal
 from protocols.bindingtag import BindingTag
@@ -69,29 +70,31 @@ def approve(session: Session, number: str) -> Order:
         CheckFailed: maker is checker, identity or account does not hold, expired.
         Refused, LinkFailed: the provider did not confirm.
     """
-    place = session.place
-    journal = place.journal(number)
-    with exclusive(place.log, number):
-        order = journal.order
-        if order.state is State.APPROVED:
-            return order
-        _check_state(order)
-        _check_two_people(session, journal)
-        check_valid(session, journal)
-        account = open_account(session, journal)
-        evidence = check_with_provider(session, journal)
-        _ask(session, order, account)
-        digest = approval_digest(order)
-        proof = session.operator.sign("approval", digest)
-        return journal.append(
-            "order.approved",
-            {
-                "approver": session.operator.name,
-                "digest": digest,
-                "proof": proof,
-                **evidence,
-            },
-        )
+    journal = session.place.journal(number)
+    with exclusive(session.place.log, number):
+        if journal.order.state is State.APPROVED:
+            return journal.order
+        _check_state(journal.order)
+        try:
+            return _approve(session, journal)
+        finally:
+            finish(session, journal)  # an order that has expired goes back
+
+
+def _approve(session: Session, journal: Journal) -> Order:
+    _check_two_people(session, journal)
+    check_valid(session, journal)
+    account = open_account(session, journal)
+    evidence = check_with_provider(session, journal)
+    _ask(session, journal.order, account)
+    digest = approval_digest(journal.order)
+    approval: Json = {
+        "approver": session.operator.name,
+        "digest": digest,
+        "proof": session.operator.sign("approval", digest),
+        **evidence,
+    }
+    return journal.append("order.approved", approval)
 
 
 def _check_state(order: Order) -> None:

@@ -33,7 +33,7 @@ from posctl.office.approve import (
 )
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
-from posctl.office.receipt import give_back, issue_receipt
+from posctl.office.receipt import finish, give_back
 from posctl.providers import (
     ApplicationStatus,
     ChangeRequest,
@@ -290,7 +290,7 @@ def commit(session: Session, number: str, wait: float) -> Order:
         try:
             _run(session, journal, wait)
         finally:
-            _finish(session, journal)
+            finish(session, journal)
         return journal.order
 
 
@@ -298,15 +298,6 @@ def _run(session: Session, journal: Journal, wait: float) -> None:
     order = journal.order
     if order.holder is session.place.holder and not order.final:
         Commit(session, journal, wait).run()
-
-
-def _finish(session: Session, journal: Journal) -> None:
-    """A receipt at EFFECTIVE; every order that is decided goes back to the field."""
-    order = journal.order
-    if order.state is State.EFFECTIVE and not order.receipt:
-        order = issue_receipt(session, journal)
-    if order.final or order.state is State.EFFECTIVE:
-        give_back(session, journal)
 
 
 def roll_back(session: Session, number: str) -> Order:

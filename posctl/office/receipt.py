@@ -8,6 +8,7 @@ from pathlib import Path
 from posctl.change import orderfile
 from posctl.change.journal import Journal
 from posctl.change.order import Order
+from posctl.change.states import State
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
 from posctl.office.place import Session
@@ -42,6 +43,15 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
     issued = journal.append("receipt.issued", {"receipt": sha256}, attachments=[signed])
     place.person.tell("receipt.issued", order=order.number)
     return issued
+
+
+def finish(session: Session, journal: Journal) -> None:
+    """A receipt at EFFECTIVE; every order that is decided goes back to the field."""
+    order = journal.order
+    if order.state is State.EFFECTIVE and not order.receipt:
+        order = issue_receipt(session, journal)
+    if order.final or order.state is State.EFFECTIVE:
+        give_back(session, journal)
 
 
 def give_back(session: Session, journal: Journal) -> Path:
