@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "requirements.md"
 _HEAD = """# Requirements and the tests that prove them
 
-Made by `make docs` from the tests' marks; a test holds it to them. A row that is not here
-is not proven by any test yet.
+Made by `make docs` from the tests' marks; a test holds it to them. A row that is not
+here is not proven by any test yet.
 
 | row | tests |
 |---|---|
