@@ -17,9 +17,9 @@ from commands import (
     LI,
     WANG,
     Command,
+    Talked,
     applications,
     failed,
-    fetched,
     guarded_site,
     setup_options,
     untouched,
@@ -82,7 +82,7 @@ def test_a_port_that_another_program_holds(site: Site) -> None:
         error = failed(run(site), "port.busy", 4)
     assert site.bench.port in error["text"]
     assert states(site) == []
-    assert run(site).ok()["state"] == "PROPOSED"
+    assert site.propose().ok()["state"] == "PROPOSED"
     untouched(site)
 
 
@@ -98,7 +98,7 @@ def test_no_card_then_one(make_site: MakeSite) -> None:
     assert profile
     site.bench.slot.insert(profile)
     resume = ["change", "resume", order["order"], *site.means()]
-    assert site.spawn(*resume, answers=RUN_ANSWERS).ok()["state"] == "PROPOSED"
+    assert site.run(*resume, answers=RUN_ANSWERS).ok()["state"] == "PROPOSED"
 
 
 # -- the wrong card, account, terminal -----------------------------------------
@@ -204,8 +204,7 @@ def test_the_provider_rejects(make_site: MakeSite) -> None:
     assert (site.account(), site.version()) == (OLD_NUMBER, 1)
     tag = site.bench.terminal.core.binding_tag()
     assert tag is not None and tag.version == 1
-    again = site.spawn("change", "confirm", number, "--port", site.bench.port)
-    failed(again, "order.not_effective", 7)
+    failed(site.confirm(number), "order.not_effective", 7)
 
 
 @pytest.mark.req("R47")
@@ -227,7 +226,7 @@ def test_the_provider_is_down_for_a_while(site: Site) -> None:
     failed(site.spawn("change", "commit", number), "host.lost", 5)
     assert states(site) == ["APPROVED pending"]
     untouched(site)
-    assert site.spawn("change", "commit", number).ok()["state"] == "EFFECTIVE"
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
     assert (site.account(), site.signed()) == (NEW_NUMBER, 1)
 
 
@@ -239,8 +238,7 @@ def test_a_lost_answer_is_unknown_until_it_is_asked_for(site: Site) -> None:
     error = failed(site.spawn("change", "commit", number), "effect.unknown", 8)
     assert error["next"] == f"posctl change resume {number}"
     assert show(site, number)["unsettled_effect"] == "sign"
-    resumed = site.spawn("change", "resume", number)
-    assert resumed.ok()["state"] == "EFFECTIVE"
+    assert site.run("change", "resume", number).ok()["state"] == "EFFECTIVE"
     assert (site.account(), site.version(), site.signed()) == (NEW_NUMBER, 2, 1)
 
 
@@ -262,7 +260,7 @@ def test_the_terminals_host_is_down(site: Site) -> None:
     assert (core.batch, core.count) == (1, len(bench.scenario.transactions))
 
     bench.loop.run(bench.host.start(port))
-    assert site.spawn(*confirm, answers=["SETTLE"]).ok()["state"] == "CLOSED"
+    assert site.confirm(number).ok()["state"] == "CLOSED"
     assert (core.batch, core.count) == (2, 0)
     tag = core.binding_tag()
     assert tag is not None and (tag.version, tag.mask) == (2, "621626*********0018")
@@ -292,20 +290,12 @@ def test_a_missing_terminal_list_names_the_command(site: Site) -> None:
 
 
 @pytest.mark.req("R47")
-@pytest.mark.parametrize(
-    ("command", "code", "exit_code"),
-    [
-        (("change", "confirm"), "order.missing", 2),
-        (("change", "show"), "order.missing", 2),
-        (("receipt", "show"), "order.missing", 2),
-    ],
-    ids=["confirm", "show", "receipt"],
-)
-def test_an_order_that_is_not_here(
-    site: Site, command: tuple[str, str], code: str, exit_code: int
-) -> None:
-    error = failed(site.spawn(*command, "ABCD-0001"), code, exit_code)
-    assert error["next"] == "posctl orders"
+def test_an_order_that_is_not_here(site: Site) -> None:
+    ran = site.spawn("change", "commit", "ABCD-0001")
+    assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
+    for command in ("change show", "change resume", "change confirm", "receipt show"):
+        ran = site.run(*command.split(), "ABCD-0001")
+        assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
 
 
 @pytest.mark.req("R45")
@@ -366,54 +356,52 @@ def test_a_set_up_is_not_made_twice(site: Site) -> None:
 
 
 @pytest.mark.req("R5")
-@pytest.mark.parametrize("command", ["run", "commit"])
-def test_a_profile_with_one_byte_edited(site: Site, command: str) -> None:
-    number = site.approved() if command == "commit" else ""
+def test_a_profile_with_one_byte_edited(site: Site) -> None:
+    number = site.approved()
     profile = site.home / "profiles" / "emulator.toml"
     with edited(profile, b'change = "0.00"', b'change = "9.00"'):
-        ran = run(site) if command == "run" else site.spawn("change", command, number)
-    failed(ran, "profile.signature", 7)
-    assert states(site) == (["APPROVED pending"] if number else [])
+        failed(run(site), "profile.signature", 7)
+        failed(site.spawn("change", "commit", number), "profile.signature", 7)
+    assert states(site) == ["APPROVED pending"]
     assert applications(site) == 0
     untouched(site)
 
 
+EDITS = [
+    (b'"fee":"0.00"', b'"fee":"0.01"', "signature.wrong"),
+    (b'"sender":"field"', b'"sender":"fielD"', "signature.wrong"),
+    (b'"boxes":{"', b'"boxes":{ ', "orderfile.unreadable"),
+    (b'"version":1}', b'"version":2}', "orderfile.unreadable"),
+]
+
+
+STARTS = (Site.spawn, Site.run, Site.run, Site.run)
+
+
 @pytest.mark.req("R30")
-@pytest.mark.parametrize(
-    ("old", "new", "code"),
-    [
-        (b'"fee":"0.00"', b'"fee":"0.01"', "signature.wrong"),
-        (b'"sender":"field"', b'"sender":"fielD"', "signature.wrong"),
-        (b'"boxes":{"', b'"boxes":{ ', "orderfile.unreadable"),
-        (b'"version":1}', b'"version":2}', "orderfile.unreadable"),
-    ],
-    ids=["fee", "sender", "not JSON", "version"],
-)
-def test_an_order_file_with_one_byte_edited(
-    site: Site, tmp_path: Path, old: bytes, new: bytes, code: str
-) -> None:
+def test_an_order_file_with_one_byte_edited(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "sent.posctl-order"
-    number = run(site, "--order-file", str(file)).ok()["order"]
+    propose = ["change", "run", *site.means(), "--order-file", str(file)]
+    number = site.run(*propose, answers=RUN_ANSWERS).ok()["order"]
     approve = ["change", "approve", number, "--order-file", str(file)]
-    with edited(file, old, new):
-        failed(site.spawn(*approve, answers=[NEW_NUMBER[-4:]]), code, 7)
+    digits = [NEW_NUMBER[-4:]]
+    for start, (old, new, code) in zip(STARTS, EDITS, strict=True):
+        with edited(file, old, new):
+            failed(start(site, *approve, answers=digits), code, 7)
     assert states(site) == ["PROPOSED pending"]
     untouched(site)
-    approved = site.spawn(*approve, answers=[NEW_NUMBER[-4:]])
-    assert approved.ok()["state"] == "APPROVED"
+    assert site.run(*approve, answers=digits).ok()["state"] == "APPROVED"
 
 
 @pytest.mark.req("R1")
-def test_keys_under_passphrases(site: Site, tmp_path: Path) -> None:
+def test_a_wrong_passphrase(site: Site, tmp_path: Path) -> None:
     guarded = guarded_site(site.bench, tmp_path / "guarded")
-    wrong = guarded.spawn("merchant", "fetch", MID, answers=[LI])
-    failed(wrong, "passphrase.wrong", 7)
-    assert not (guarded.home / "field" / "terminals").exists()
-    fetched(guarded, WANG)
-    failed(run(guarded, answers=(WANG, *RUN_ANSWERS)), "passphrase.wrong", 7)
+    fetch = ("merchant", "fetch", MID)
+    failed(guarded.spawn(*fetch, answers=[LI]), "passphrase.wrong", 7)
+    failed(run(guarded, answers=(WANG,)), "passphrase.wrong", 7)
     failed(run(guarded, answers=()), "person.no_answer", 3)
+    assert not (guarded.home / "field" / "terminals").exists()
     assert states(guarded) == []
-    assert run(guarded, answers=(LI, *RUN_ANSWERS)).ok()["state"] == "PROPOSED"
     untouched(site)
 
 
@@ -421,19 +409,27 @@ def test_keys_under_passphrases(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.req("R37")
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_interrupted_while_it_waits_for_a_card(
-    make_site: MakeSite, number: signal.Signals, code: int
-) -> None:
+def test_interrupted_while_it_waits_for_a_card(make_site: MakeSite) -> None:
     site = make_site(card="none")
-    command = Command(site, ["change", "run", *site.means(), "--wait-card", "30"])
-    command.start().until("backed up")
-    command.process.send_signal(number)
-    done = command.finish()
-    assert done.code == code
-    assert "Traceback" not in done.err
-    assert "posctl change resume" in done.lines[-1][1]
+    means = [*site.means(), "--wait-card", "30"]
+    first = interrupted(site, signal.SIGINT, "backed up", "change", "run", *means)
+    assert first.code == 130
+    (order,) = site.run("orders").ok()["orders"]
+    resume = ["change", "resume", order["order"], *means]
+    second = interrupted(site, signal.SIGTERM, "waiting for the card", *resume)
+    assert second.code == 143
     assert states(site) == ["BACKED_UP pending"]
     untouched(site)
+
+
+def interrupted(
+    site: Site, number: signal.Signals, after: str, *arguments: str
+) -> Talked:
+    command = Command(site, arguments).start()
+    command.until(after)
+    command.process.send_signal(number)
+    done = command.finish()
+    assert "Traceback" not in done.err
+    assert "posctl change resume" in done.lines[-1][1]
+    assert done.seconds < 10
+    return done

@@ -65,8 +65,11 @@ class Console:
 
     # -- asking ----------------------------------------------------------------
 
-    def passphrase(self, name: str) -> str:
-        return self._read(_("ask.passphrase", name=name), secret=True)
+    def passphrase(self, name: str, *, again: bool = False) -> str:
+        question = _("ask.passphrase", name=name)
+        return self._read(
+            _("ask.again", question=question) if again else question, secret=True
+        )
 
     def _read(self, question: str, *, secret: bool) -> str:
         with self._ticker.silent():
@@ -199,6 +202,8 @@ def _label(name: str) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={item}" for name, item in value.items())
     return "-" if value in (None, "", []) else str(value)
 
 
