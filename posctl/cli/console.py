@@ -214,9 +214,9 @@ def _print_table(name: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         click.echo(_("table.empty", name=_label(name)))
         return
-    table = Table(box=None, pad_edge=False, title=None)
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
     for column in rows[0]:
-        table.add_column(_label(column), no_wrap=True)
+        table.add_column(_label(column), overflow="fold")
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
     width = None if sys.stdout.isatty() else 200

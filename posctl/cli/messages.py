@@ -68,6 +68,7 @@ MESSAGES: dict[str, str] = {
     # asking
     "ask.word": "Type {word} to go on",
     "ask.passphrase": "Passphrase of {name}",
+    "ask.again": "{question} once more",
     "ask.old_number": "Number of the present settlement account (not shown)",
     "ask.new_number": "Number of the new card (not shown)",
     "ask.new_number_again": "The same number once more",

@@ -136,7 +136,7 @@ def _new_passphrase(console: Console, name: str) -> str:
     first = console.passphrase(name)
     if len(first) < _SHORTEST_PASSPHRASE:
         raise CheckFailed("passphrase.short", least=_SHORTEST_PASSPHRASE)
-    if console.passphrase(name) != first:
+    if console.passphrase(name, again=True) != first:
         raise CheckFailed("passphrase.differs", name=name)
     return first
 

@@ -35,7 +35,7 @@ def order_row(order: Order) -> Json:
         "state": str(order.state),
         "terminal": str(order.terminal),
         "holder": str(order.holder),
-        "mid": order.mid,
+        "tid": order.tid,
         "new": order.new_mask,
-        "changed": order.changed,
+        "changed": order.changed[:16].replace("T", " "),
     }
