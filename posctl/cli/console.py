@@ -214,7 +214,7 @@ def _print_table(name: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         click.echo(_("table.empty", name=_label(name)))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in rows[0]:
         table.add_column(_label(column), overflow="fold")
     for row in rows:
