@@ -17,8 +17,10 @@ from typing import Any
 
 from world import Ran, Site
 
-from emulator.bench import OLD_NUMBER, Bench
+from emulator.bench import MID, OLD_NUMBER, Bench
 
+# Published test numbers; see docs/test-data.md. The first fails its check digit.
+BAD_CHECK_DIGIT, OTHER_NUMBER = "6222040000030012", "6212345678900028"
 LI, WANG = "words of li for the test", "words of wang for the test"
 PHRASES = ("words of root for the test",) * 2 + (LI,) * 2 + (WANG,) * 2
 LONGEST = 60.0
@@ -167,3 +169,9 @@ def untouched(site: Site) -> None:
 def applications(site: Site) -> int:
     with site.bench.ledger.locked() as ledger:
         return len(ledger.applications)
+
+
+def pay_to(site: Site, number: str) -> None:
+    """The provider's record moves, behind everybody's back."""
+    with site.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = number

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 import serial
 from commands import (
+    BAD_CHECK_DIGIT,
     LI,
+    OTHER_NUMBER,
     WANG,
     Command,
     Talked,
     applications,
     failed,
     guarded_site,
+    pay_to,
     setup_options,
     untouched,
 )
@@ -36,9 +39,6 @@ from emulator.bench import (
     TID,
 )
 from emulator.faults import Fault
-
-BAD_CHECK_DIGIT = "6222040000030012"  # published; see docs/test-data.md
-OTHER_NUMBER = "6212345678900028"  # published test number
 
 
 def run(site: Site, *more: str, answers: tuple[str, ...] = RUN_ANSWERS) -> Any:
@@ -205,6 +205,21 @@ def test_the_provider_rejects(make_site: MakeSite) -> None:
     tag = site.bench.terminal.core.binding_tag()
     assert tag is not None and tag.version == 1
     failed(site.confirm(number), "order.not_effective", 7)
+
+
+@pytest.mark.req("R3")
+@pytest.mark.req("R47")
+def test_an_old_number_that_only_the_provider_knows_to_be_wrong(site: Site) -> None:
+    """It fits the mask on the terminal; the provider matches it exactly."""
+    number = site.approved()
+    pay_to(site, OTHER_NUMBER)
+    error = failed(site.spawn("change", "commit", number), "provider.refused", 6)
+    assert (error["params"]["namespace"], error["params"]["raw"]) == (
+        "chinaums",
+        "2000",
+    )
+    assert states(site) == ["REJECTED pending"]
+    assert (applications(site), site.account()) == (0, OTHER_NUMBER)
 
 
 @pytest.mark.req("R47")
