@@ -37,12 +37,23 @@ from emulator.bench import (
     NEW_NUMBER,
     OLD_NUMBER,
     TID,
+    Bench,
+    Scenario,
 )
 from emulator.faults import Fault
+from posctl.store.profiles import example
 
 
 def run(site: Site, *more: str, answers: tuple[str, ...] = RUN_ANSWERS) -> Any:
     return site.spawn("change", "run", *site.means(), *more, answers=answers)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for all the tests that leave no order behind."""
+    folder = tmp_path_factory.mktemp("quiet")
+    with Bench(folder / "bench", Scenario(direct=True)) as bench:
+        yield Site(bench, folder / "home").setup()
 
 
 def states(site: Site) -> list[str]:
@@ -68,12 +79,12 @@ def edited(path: Path, old: bytes, new: bytes) -> Iterator[None]:
 
 
 @pytest.mark.req("R47")
-def test_no_such_port(site: Site) -> None:
-    means = ["--port", "/dev/ttyNONE9", "--reader", site.bench.reader]
-    error = failed(site.spawn("change", "run", *means), "port.missing", 4)
+def test_no_such_port(quiet: Site) -> None:
+    means = ["--port", "/dev/ttyNONE9", "--reader", quiet.bench.reader]
+    error = failed(quiet.spawn("change", "run", *means), "port.missing", 4)
     assert "/dev/ttyNONE9" in error["text"]
-    assert states(site) == []
-    untouched(site)
+    assert states(quiet) == []
+    untouched(quiet)
 
 
 @pytest.mark.req("R47")
@@ -175,7 +186,7 @@ def test_a_typed_number_with_a_wrong_check_digit_is_asked_again(site: Site) -> N
 @pytest.mark.req("R21")
 def test_two_entries_that_differ_are_not_taken(site: Site) -> None:
     answers = (NEW_NUMBER, *(OLD_NUMBER,) * 3)
-    ran = run(site, "--typed", answers=answers)
+    ran = site.run("change", "run", *site.means(), "--typed", answers=answers)
     failed(ran, "person.no_answer", 3)
     assert ran.err.count("the two entries differ") == 3
     untouched(site)
@@ -184,7 +195,8 @@ def test_two_entries_that_differ_are_not_taken(site: Site) -> None:
 @pytest.mark.req("R25")
 def test_a_branch_with_a_wrong_check_digit_is_asked_again(site: Site) -> None:
     wrong = BRANCH[:-1] + "7"
-    ran = run(site, answers=(OLD_NUMBER, wrong, BRANCH, MOBILE, "CHANGE"))
+    answers = (OLD_NUMBER, wrong, BRANCH, MOBILE, "CHANGE")
+    ran = site.run("change", "run", *site.means(), answers=answers)
     assert ran.ok()["state"] == "PROPOSED"
     assert ran.err.count("the bank code's check digit is wrong") == 1
 
@@ -297,19 +309,32 @@ def test_commit_before_approval(site: Site) -> None:
 
 
 @pytest.mark.req("R47")
-def test_a_missing_terminal_list_names_the_command(site: Site) -> None:
-    (site.home / "field" / "terminals" / f"{MID}.json").unlink()
-    error = failed(run(site), "list.missing", 7)
-    assert error["next"].endswith(f"posctl merchant fetch {MID}")
-    untouched(site)
+def test_a_failure_as_people_see_it(site: Site) -> None:
+    number = str(site.propose().ok()["order"])
+    done = Command(site, ["change", "commit", number]).start().finish()
+    assert (done.code, done.out) == (7, "")
+    assert [line for _at, line in done.lines[-2:]] == [
+        f"posctl: order.not_approved: confirm first: order {number} is not approved",
+        f"next: posctl change approve {number}",
+    ]
 
 
 @pytest.mark.req("R47")
-def test_an_order_that_is_not_here(site: Site) -> None:
-    ran = site.spawn("change", "commit", "ABCD-0001")
+def test_a_missing_terminal_list_names_the_command(quiet: Site) -> None:
+    fetched = quiet.home / "field" / "terminals" / f"{MID}.json"
+    away = fetched.rename(fetched.with_suffix(".away"))
+    error = failed(run(quiet), "list.missing", 7)
+    away.rename(fetched)
+    assert error["next"].endswith(f"posctl merchant fetch {MID}")
+    untouched(quiet)
+
+
+@pytest.mark.req("R47")
+def test_an_order_that_is_not_here(quiet: Site) -> None:
+    ran = quiet.spawn("change", "commit", "ABCD-0001")
     assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
     for command in ("change show", "change resume", "change confirm", "receipt show"):
-        ran = site.run(*command.split(), "ABCD-0001")
+        ran = quiet.run(*command.split(), "ABCD-0001")
         assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
 
 
@@ -317,57 +342,56 @@ def test_an_order_that_is_not_here(site: Site) -> None:
 @pytest.mark.req("R47")
 def test_no_receipt_before_the_change_is_effective(site: Site) -> None:
     number = site.approved()
-    error = failed(site.spawn("receipt", "show", number), "receipt.none", 7)
+    error = failed(site.run("receipt", "show", number), "receipt.none", 7)
     assert "APPROVED" in error["text"]
 
 
 @pytest.mark.req("R8")
 @pytest.mark.req("R47")
-def test_a_closed_window(site: Site, tmp_path: Path) -> None:
-    profile = Path("posctl/profiles/emulator.toml").read_text("utf-8")
-    always = profile.replace("closed = []", 'closed = [["00:00", "00:00"]]')
+def test_a_closed_window(quiet: Site, tmp_path: Path) -> None:
+    always = example("emulator").replace("closed = []", 'closed = [["00:00", "00:00"]]')
     (tmp_path / "shut.toml").write_text(always, "utf-8")
-    shut = replace(site, home=tmp_path / "shut")
-    options = setup_options(site.bench)
+    shut = replace(quiet, home=tmp_path / "shut")
+    options = setup_options(quiet.bench)
     options[options.index("emulator")] = str(tmp_path / "shut.toml")
     shut.run(*options, "--test").ok()
     error = failed(run(shut), "window.closed", 10)
     assert "opens" in error["text"]
-    untouched(site)
+    untouched(quiet)
 
 
 # -- people and set-up ---------------------------------------------------------
 
 
 @pytest.mark.req("R47")
-def test_an_operator_that_nobody_knows(site: Site) -> None:
-    error = failed(run(site, "--operator", "zhao"), "operator.missing", 2)
+def test_an_operator_that_nobody_knows(quiet: Site) -> None:
+    error = failed(run(quiet, "--operator", "zhao"), "operator.missing", 2)
     assert "li, wang" in error["text"]
-    assert states(site) == []
-    untouched(site)
+    assert states(quiet) == []
+    untouched(quiet)
 
 
 @pytest.mark.req("R47")
-def test_no_set_up(site: Site, tmp_path: Path) -> None:
-    nowhere = replace(site, home=tmp_path / "nowhere")
+def test_no_set_up(quiet: Site, tmp_path: Path) -> None:
+    nowhere = replace(quiet, home=tmp_path / "nowhere")
     error = failed(run(nowhere), "setup.missing", 2)
     assert "posctl setup" in error["next"]
     assert not nowhere.home.exists()
 
 
 @pytest.mark.req("R30")
-def test_one_person_cannot_have_both_roles(site: Site, tmp_path: Path) -> None:
-    one = replace(site, home=tmp_path / "one")
-    options = setup_options(site.bench, "li", "li")
+def test_one_person_cannot_have_both_roles(quiet: Site, tmp_path: Path) -> None:
+    one = replace(quiet, home=tmp_path / "one")
+    options = setup_options(quiet.bench, "li", "li")
     failed(one.spawn(*options, "--test"), "setup.two_people", 7)
     assert not one.home.exists()
 
 
-def test_a_set_up_is_not_made_twice(site: Site) -> None:
-    before = (site.home / "root.pem").read_bytes()
-    ran = site.spawn(*setup_options(site.bench), "--test")
+def test_a_set_up_is_not_made_twice(quiet: Site) -> None:
+    before = (quiet.home / "root.pem").read_bytes()
+    ran = quiet.run(*setup_options(quiet.bench), "--test")
     failed(ran, "setup.exists", 2)
-    assert (site.home / "root.pem").read_bytes() == before
+    assert (quiet.home / "root.pem").read_bytes() == before
 
 
 @pytest.mark.req("R5")
@@ -409,15 +433,16 @@ def test_an_order_file_with_one_byte_edited(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.req("R1")
-def test_a_wrong_passphrase(site: Site, tmp_path: Path) -> None:
-    guarded = guarded_site(site.bench, tmp_path / "guarded")
+def test_a_wrong_passphrase(quiet: Site, tmp_path: Path) -> None:
+    guarded = guarded_site(quiet.bench, tmp_path / "guarded")
     fetch = ("merchant", "fetch", MID)
     failed(guarded.spawn(*fetch, answers=[LI]), "passphrase.wrong", 7)
     failed(run(guarded, answers=(WANG,)), "passphrase.wrong", 7)
-    failed(run(guarded, answers=()), "person.no_answer", 3)
+    means = guarded.means()
+    failed(guarded.run("change", "run", *means), "person.no_answer", 3)
     assert not (guarded.home / "field" / "terminals").exists()
     assert states(guarded) == []
-    untouched(site)
+    untouched(quiet)
 
 
 # -- interrupted ---------------------------------------------------------------
@@ -431,7 +456,7 @@ def test_interrupted_while_it_waits_for_a_card(make_site: MakeSite) -> None:
     assert first.code == 130
     (order,) = site.run("orders").ok()["orders"]
     resume = ["change", "resume", order["order"], *means]
-    second = interrupted(site, signal.SIGTERM, "waiting for the card", *resume)
+    second = interrupted(site, signal.SIGTERM, "stands at BACKED_UP", *resume)
     assert second.code == 143
     assert states(site) == ["BACKED_UP pending"]
     untouched(site)
