@@ -306,26 +306,26 @@ def test_a_change_that_the_provider_refuses(
 # -- killed half-way -----------------------------------------------------------
 
 KILLS = {
-    "after account.sealed": (5, "after"),
-    "after order.sent": (7, "after"),
-    "after apply.intended": (11, "after"),
-    "after sign.intended": (13, "after"),
-    "after settle.intended": (21, "after"),
+    5: "field account.sealed",
+    7: "field order.sent",
+    11: "office apply.intended",
+    13: "office sign.intended",
+    21: "field settle.intended",
 }
 
 
 @pytest.mark.req("R48")
 @pytest.mark.req("R49")
-@pytest.mark.parametrize(("point", "moment"), KILLS.values(), ids=KILLS)
+@pytest.mark.parametrize(("point", "last"), KILLS.items(), ids=KILLS.values())
 def test_a_run_that_was_killed(
-    watch: Callable[..., Watched], point: int, moment: str
+    watch: Callable[..., Watched], point: int, last: str
 ) -> None:
     watched = watch()
     site = watched.site
     plan = {
         "home": str(site.home),
         "point": point,
-        "moment": moment,
+        "moment": "after",
         "commands": [
             [["change", "run", *site.means()], list(RUN_ANSWERS)],
             [["change", "approve", "ORDER"], [NEW_NUMBER[-4:]]],
@@ -342,6 +342,7 @@ def test_a_run_that_was_killed(
         env=environment(site),
     )
     assert died.returncode == -9, died.stderr
+    assert died.stdout.splitlines()[-1] == last
     watched.note(died.stdout + died.stderr)
     assert list(site.home.rglob("*-wal")), "what SQLite had not moved yet"
     assert watched.everywhere() == []
