@@ -42,6 +42,10 @@ class BindingTag:
         expected = _mac(key, mid, tid, self.mask, self.version)
         return hmac.compare_digest(expected, self.mac)
 
+    def fingerprint(self) -> str:
+        """SHA-256 of the tag: tells it to somebody who may not know the MAC."""
+        return hashlib.sha256(bytes.fromhex(self.to_hex())).hexdigest()
+
     def to_hex(self) -> str:
         inner = (
             tlv.write(_MASK, self.mask.encode("ascii"))

@@ -331,10 +331,10 @@ def test_a_missing_terminal_list_names_the_command(quiet: Site) -> None:
 
 @pytest.mark.req("R47")
 def test_an_order_that_is_not_here(quiet: Site) -> None:
-    ran = quiet.spawn("change", "commit", "ABCD-0001")
+    ran = quiet.spawn("change", "commit", "ABCD-00001")
     assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
     for command in ("change show", "change resume", "change confirm", "receipt show"):
-        ran = quiet.run(*command.split(), "ABCD-0001")
+        ran = quiet.run(*command.split(), "ABCD-00001")
         assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
 
 

@@ -155,7 +155,7 @@ def test_the_search_finds_a_planted_key(tmp_path: Path, form: str) -> None:
 def test_the_watch_sees_arguments_and_environment(site: Site, tmp_path: Path) -> None:
     watched = Watched(site, tmp_path)
     site.environment["LEFT_BEHIND"] = f"number {MOBILE}"
-    watched.talk("change", "show", NEW_NUMBER)
+    watched.talk("merchant", "fetch", MID, "--operator", NEW_NUMBER)
     where = {hit.partition(" ")[0] for hit in watched.hits}
     assert where == {"cmdline", "environ", "printed:"}
 

@@ -26,6 +26,8 @@ OPENED = {
     "operator": "li",
     "profile": "p",
     "profile_version": 1,
+    "profile_sha256": "s",
+    "confirm": "binding_tag",
     "field_id": "AAAA",
     "address": "tcp:1",
 }
@@ -45,14 +47,18 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "new_hash": "h",
         "sealed": "s",
         "label": "",
-        "apdus": 1,
+        "source": "chip",
+        "kind": "debit",
+        "luhn": True,
         "branch": "1",
+        "apdus": 1,
     },
     "order.proposed": {"valid_until": "2026-12-08T00:00:00.000Z"},
     "order.approved": {"approver": "wang"},
     "apply.intended": {"request_seq": "1"},
     "apply.done": {"application": "a"},
     "receipt.issued": {"receipt": "r"},
+    "order.returned": {"expected_tag": None},
     "settle.intended": {"batch": "1"},
 }
 TO_SUBMITTED = (

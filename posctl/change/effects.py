@@ -18,6 +18,10 @@ from posctl.model.errors import LinkFailed, PosctlError, Refused, StateUnknown
 Phase = Literal["done", "void", "refused"]
 
 
+class Disputed(Refused):
+    """Refused now, while an earlier try went unanswered and may still be done."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an effect ended, with the evidence for it."""
@@ -50,6 +54,10 @@ def perform(journal: Journal, effect: Effect, intent: Json) -> Order:
     order = journal.append(f"{effect.name}.intended", intent)
     try:
         evidence = effect.do(order)
+    except Disputed as dispute:
+        reason = {"reason": dispute.code, **dispute.params}
+        journal.append(f"{effect.name}.disputed", reason)
+        raise
     except Refused as refusal:
         reason = {"reason": refusal.code, **refusal.params}
         journal.append(f"{effect.name}.refused", reason)

@@ -12,6 +12,7 @@ from posctl.change.states import Holder
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, LinkFailed, UsageError
 from posctl.store.eventlog import EventLog
+from posctl.store.files import unwritable
 
 
 class Journal:
@@ -62,25 +63,39 @@ def load(log: EventLog, number: str) -> Order:
     projection = log.projection(number)
     if projection is None:
         raise UsageError("order.missing", order=number)
-    return Order.from_json(projection)
+    try:
+        return Order.from_json(projection)
+    except (KeyError, TypeError, ValueError):
+        raise CheckFailed("log.projection", order=number) from None
+
+
+def last_payload(log: EventLog, number: str, kind: str) -> Json:
+    """Of the newest event of that kind. Raises CheckFailed ``order.payload``."""
+    for event in reversed(log.events(number)):
+        if event.kind == kind:
+            return event.payload
+    raise CheckFailed("order.payload", kind=kind, part=kind)
 
 
 @contextmanager
-def exclusive(log: EventLog, name: str) -> Iterator[None]:
-    """Only one process of this machine works on ``name`` (an order, a port).
+def exclusive(log: EventLog, name: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Only one process of this machine works on ``name``: an order, the inbox.
 
-    The system frees the lock when the process dies, however it dies.
+    The system frees the lock when the process dies, however it dies. ``wait`` is how
+    many seconds another process may take.
 
     Raises:
-        LinkFailed: ``order.busy``.
+        LinkFailed: ``order.busy``, ``file.unwritable``.
     """
     folder = log.path.parent / "locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
     lock = FileLock(folder / f"{name}.lock")
     try:
-        lock.acquire(timeout=0)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise LinkFailed("order.busy", order=name) from None
+    except OSError as error:
+        raise unwritable(folder, error) from error
     try:
         yield
     finally:

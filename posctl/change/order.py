@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from posctl.change.states import (
+    BEFORE_COMMIT,
     EFFECTS,
     FINAL,
     HANDS_OVER,
@@ -22,19 +24,59 @@ from posctl.model.errors import CheckFailed
 from posctl.store.eventlog import Event
 
 _COPIED: dict[str, tuple[str, ...]] = {
-    "order.opened": ("operator", "profile", "profile_version", "field_id", "address"),
+    "order.opened": (
+        "operator",
+        "profile",
+        "profile_version",
+        "profile_sha256",
+        "field_id",
+        "address",
+        "confirm",
+    ),
     "look.done": ("mid", "tid", "serial", "old_mask", "old_version"),
     "backup.proved": ("backup",),
-    "account.sealed": ("new_mask", "new_hash", "sealed", "label", "apdus", "branch"),
+    "account.sealed": (
+        "new_mask",
+        "new_hash",
+        "sealed",
+        "label",
+        "source",
+        "kind",
+        "luhn",
+        "branch",
+        "apdus",
+    ),
     "preflight.passed": ("documents", "fee"),
     "order.proposed": ("valid_until",),
     "order.approved": ("approver",),
     "apply.intended": ("request_seq",),
     "apply.done": ("application",),
     "receipt.issued": ("receipt",),
+    "order.returned": ("expected_tag",),
     "settle.intended": ("batch",),
 }
 """Which parts of a payload the projection keeps, by kind."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "profile_version": (int,),
+    "serial": (str, type(None)),
+    "old_mask": (str, type(None)),
+    "old_version": (int, type(None)),
+    "expected_tag": (str, type(None)),
+    "apdus": (int,),
+    "luhn": (bool,),
+    "documents": (list,),
+}
+"""What those parts are; the others are texts."""
+
+_DOCUMENT = {"kind": str, "sha256": str, "size": int, "type": str}
+
+
+NUMBER = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{5}")
+"""Field and order: typable, and no two stores make the same one."""
+
+NOTHING_TO_CONFIRM = "n/a"
+"""A profile's word for terminals that cannot show the change."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +98,8 @@ class Order:
     operator: str = ""
     profile: str = ""
     profile_version: int = 0
+    profile_sha256: str = ""
+    confirm: str = ""
     field_id: str = ""
     address: str = ""
     mid: str = ""
@@ -68,6 +112,9 @@ class Order:
     new_hash: str = ""
     sealed: str = ""
     label: str = ""
+    source: str = ""
+    kind: str = ""
+    luhn: bool = False
     branch: str = ""
     apdus: int = 0
     documents: tuple[Json, ...] = ()
@@ -77,12 +124,22 @@ class Order:
     request_seq: str = ""
     application: str = ""
     receipt: str = ""
+    expected_tag: str | None = None
     batch: str = ""
     reason: str = ""
 
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def blocks(self) -> bool:
+        """No other order of this terminal or merchant may begin yet.
+
+        An effective one does not: the way back is a new, reverse order, also while
+        the terminal has still to show the change.
+        """
+        return not self.final and self.state is not State.EFFECTIVE
 
     @property
     def may_roll_back(self) -> bool:
@@ -158,7 +215,7 @@ def _next_state(order: Order | None, event: Event) -> State:
     holder = order.holder if order else Holder.FIELD
     if following is None or holder not in MADE_IN[event.kind]:
         raise _illegal(order, event)
-    if event.kind == "rollback.done" and order and order.committed:
+    if event.kind in BEFORE_COMMIT and order and order.committed:
         raise _illegal(order, event)
     return following
 
@@ -182,30 +239,48 @@ def _illegal(order: Order | None, event: Event) -> CheckFailed:
 
 
 def _after(order: Order, event: Event) -> Order:
-    try:
-        kept = {k: event.payload[k] for k in _COPIED.get(event.kind, ())}
-    except KeyError as missing:
-        raise CheckFailed(
-            "order.payload", kind=event.kind, missing=missing.args[0]
-        ) from None
-    if "documents" in kept:
-        kept["documents"] = tuple(kept["documents"])
-    if reason := event.payload.get("reason"):
-        kept["reason"] = reason
+    kept = _kept(event)
     return replace(
         order,
         holder=HANDS_OVER.get(event.kind, order.holder),
         position=event.position,
         hash=event.hash,
         changed=event.time,
-        terminal=_terminal(order, event.kind),
+        terminal=_terminal(order, event),
         **_effect(order, event),
         **kept,
     )
 
 
-def _terminal(order: Order, kind: str) -> Terminal:
-    return Terminal.CONFIRMED if kind == "terminal.confirmed" else order.terminal
+def _kept(event: Event) -> dict[str, Any]:
+    """The parts of the payload that the projection keeps, their types checked."""
+    kept: dict[str, Any] = {}
+    for name in _COPIED.get(event.kind, ()):
+        value = event.payload.get(name)
+        if type(value) not in _TYPES.get(name, (str,)):
+            raise CheckFailed("order.payload", kind=event.kind, part=name)
+        kept[name] = value
+    if "documents" in kept:
+        kept["documents"] = tuple(_document(item) for item in kept["documents"])
+    if reason := event.payload.get("reason"):
+        kept["reason"] = str(reason)
+    return kept
+
+
+def _document(item: object) -> Json:
+    if not isinstance(item, dict) or any(
+        type(item.get(name)) is not kind for name, kind in _DOCUMENT.items()
+    ):
+        raise CheckFailed("order.payload", kind="preflight.passed", part="documents")
+    return item
+
+
+def _terminal(order: Order, event: Event) -> Terminal:
+    if event.kind == "terminal.confirmed":
+        return Terminal.CONFIRMED
+    if event.kind == "order.opened" and event.payload["confirm"] == NOTHING_TO_CONFIRM:
+        return Terminal.NOT_APPLICABLE
+    return order.terminal
 
 
 def _effect(order: Order, event: Event) -> dict[str, Any]:
@@ -220,7 +295,7 @@ def _effect(order: Order, event: Event) -> dict[str, Any]:
         committed = order.committed or name == "sign"
         return {"effect": name, "effect_since": event.time, "committed": committed}
     ended: dict[str, Any] = {"effect": None, "effect_since": None}
-    if event.kind != "sign.void":
+    if event.kind not in ("sign.void", "sign.disputed"):
         return ended
     if "not_reached" in event.payload:
         return ended | {"committed": order.lost_signs > 0}
@@ -235,6 +310,8 @@ def approval_digest(order: Order) -> str:
             order.number,
             order.profile,
             order.profile_version,
+            order.profile_sha256,
+            order.valid_until,
             order.mid,
             order.tid,
             order.old_mask,
@@ -242,7 +319,11 @@ def approval_digest(order: Order) -> str:
             order.new_mask,
             order.new_hash,
             order.sealed,
+            order.source,
+            order.kind,
+            order.luhn,
             order.branch,
+            [[item["kind"], item["sha256"]] for item in order.documents],
             order.fee,
         ]
     )

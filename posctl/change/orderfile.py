@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,7 @@ from typing import Any
 from cryptography import x509
 
 from posctl.change.journal import Journal
-from posctl.change.order import Order
+from posctl.change.order import NUMBER, Order
 from posctl.change.states import Holder
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
@@ -37,7 +36,7 @@ from posctl.store.keys import Operator, Signer, check_signature
 SUFFIX = ".posctl-order"
 _FORMAT, _VERSION = "posctl-order", 1
 _LARGEST = 32 * 1024 * 1024
-_NUMBER = re.compile(r"[0-9A-Z]{4}-[0-9]{4,8}")
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 _ATTACHMENTS = ("sealed", "backup", "receipt")
 
 
@@ -120,11 +119,13 @@ def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
             root, "order file", data["body"], data["proof"], at=now
         )
         return _checked(data["body"], _boxes(data["boxes"]), signer)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except _MALFORMED as error:
         raise _unreadable(path, f"{type(error).__name__} in its parts") from None
 
 
 def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():  # a FIFO would hang
+        raise _unreadable(path, "no such file")
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
@@ -156,7 +157,7 @@ def _checked(body: Json, boxes: Mapping[str, bytes], signer: Signer) -> OrderFil
     check_chain(events)
     if events[-1].hash != body["head"] or events[0].order_id != body["order"]:
         raise ValueError("head or number differs from the events")
-    if not _NUMBER.fullmatch(body["order"]):
+    if not NUMBER.fullmatch(body["order"]):
         raise ValueError("not an order number")
     return OrderFile(
         number=body["order"],

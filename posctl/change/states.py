@@ -92,8 +92,9 @@ _IN_FIELD: Moves = {
     "order.closed": _move(S.CLOSED, S.EFFECTIVE),
 }
 _IN_OFFICE: Moves = {
+    "order.refused": _move(S.REJECTED, S.PROPOSED),
     "order.approved": _move(S.APPROVED, S.PROPOSED),
-    "order.expired": _move(S.EXPIRED, S.PROPOSED, S.APPROVED),
+    "order.expired": _move(S.EXPIRED, S.PROPOSED, S.APPROVED, S.SUBMITTED),
     "apply.intended": _stay(S.APPROVED),
     "apply.done": _move(S.SUBMITTED, S.APPROVED),
     "apply.void": _stay(S.APPROVED),
@@ -102,13 +103,14 @@ _IN_OFFICE: Moves = {
     "sign.done": _move(S.AUDITING, S.SUBMITTED, S.UNKNOWN),
     "sign.void": _move(S.SUBMITTED, S.SUBMITTED, S.UNKNOWN),
     "sign.refused": _move(S.REJECTED, S.SUBMITTED),
+    "sign.disputed": _move(S.MANUAL, S.SUBMITTED, S.UNKNOWN),
     "provider.waiting": _move(S.WAITING_MERCHANT, *_ASKED),
     "provider.auditing": _move(S.AUDITING, *_ASKED),
     "provider.unknown": _move(S.UNKNOWN, *_ASKED),
-    "provider.rejected": _move(S.REJECTED, *_ASKED),
-    "provider.effective": _move(S.READBACK, *_ASKED),
+    "provider.rejected": _move(S.REJECTED, *_ASKED, S.MANUAL),
+    "provider.effective": _move(S.READBACK, *_ASKED, S.MANUAL),
     "readback.done": _move(S.EFFECTIVE, S.READBACK),
-    "readback.failed": _move(S.MANUAL, S.READBACK),
+    "readback.failed": _stay(S.READBACK),
     "receipt.issued": _stay(S.EFFECTIVE),
     "order.returned": _stay(S.EFFECTIVE, *FINAL),
 }
@@ -126,8 +128,12 @@ MADE_IN: dict[str, frozenset[Holder]] = {
 """Where an event of each kind may be made: no field approves, no office confirms."""
 
 EFFECTS = ("apply", "sign", "settle")
-"""Each has four kinds: ``intended`` before it, then ``done``, ``void`` (it did not
-happen, and cannot any more or does no harm) or ``refused`` (the outsider said no)."""
+"""Each has these kinds: ``intended`` before it, then ``done``, ``void`` (it did not
+happen, and cannot any more or does no harm) or ``refused`` (the outsider said no).
+A signing may also be ``disputed``: refused now, but an earlier one went unanswered."""
+
+BEFORE_COMMIT = frozenset({"rollback.done", "order.expired"})
+"""These end an order only while its commit point is not behind it."""
 
 HANDS_OVER: dict[str, Holder] = {
     "order.opened": Holder.FIELD,

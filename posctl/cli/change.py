@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posctl.change.states import Holder, State
-from posctl.cli.command import command, home_option, operator_option, port_option
+from posctl.cli.command import (
+    SECONDS,
+    command,
+    home_option,
+    operator_option,
+    order_argument,
+    port_option,
+)
 from posctl.cli.console import Console
 from posctl.cli.messages import _
 from posctl.cli.people import (
@@ -44,6 +51,7 @@ def _means_options(body: Any) -> Any:
         click.option(
             "--wait-card",
             "card_wait",
+            type=SECONDS,
             default=20.0,
             show_default=True,
             help=_("option.wait_card"),
@@ -75,7 +83,7 @@ def run(console: Console, home: Path, operator: str | None, **means: Any) -> Jso
 @_means_options
 @operator_option
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def propose(
     console: Console, home: Path, operator: str | None, number: str, **means: Any
 ) -> Json:
@@ -124,7 +132,7 @@ def _proposed(console: Console, proposed: Proposed) -> Json:
     type=click.Path(dir_okay=False, path_type=Path),
     help=_("option.order_file_in"),
 )
-@click.argument("number", metavar="ORDER")
+@order_argument
 def approve(
     console: Console,
     home: Path,
@@ -143,14 +151,14 @@ def approve(
 
 
 def _wait_option(body: Any) -> Any:
-    return click.option("--wait", type=float, help=_("option.wait"))(body)
+    return click.option("--wait", type=SECONDS, help=_("option.wait"))(body)
 
 
 @command(change, "commit", "help.change.commit")
 @_wait_option
 @operator_option
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def commit(
     console: Console,
     home: Path,
@@ -186,7 +194,7 @@ def _after_commit(order: Order) -> str | None:
 @port_option
 @operator_option
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def confirm(
     console: Console, home: Path, operator: str | None, port: str | None, number: str
 ) -> Json:
@@ -213,7 +221,7 @@ def _confirm(
 @_wait_option
 @operator_option
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def resume(
     console: Console,
     home: Path,
@@ -251,7 +259,7 @@ def _say_found(console: Console, order: Order) -> None:
 @command(change, "rollback", "help.change.rollback")
 @operator_option
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def rollback(console: Console, home: Path, operator: str | None, number: str) -> Json:
     from posctl.field import course
     from posctl.office import commit as office_commit
@@ -272,7 +280,7 @@ def rollback(console: Console, home: Path, operator: str | None, number: str) ->
 
 @command(change, "show", "help.change.show")
 @home_option
-@click.argument("number", metavar="ORDER")
+@order_argument
 def show(console: Console, home: Path, number: str) -> Json:
     place, order = find_in_place(console, home, number)
     events = [

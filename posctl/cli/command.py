@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -81,6 +81,38 @@ def port_option(body: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--port", envvar="POSCTL_PORT", help=_("option.port"))(body)
 
 
-def in_ci() -> bool:
-    """In CI nothing may be left out quietly."""
-    return os.environ.get("CI") == "true"
+class _Shaped(click.ParamType[str]):
+    """A text of a known shape. A wrong one is not quoted: it may be a card number."""
+
+    shape: re.Pattern[str]
+    message: str
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = str(value).strip().upper()
+        if not self.shape.fullmatch(text):
+            self.fail(self.message, param, ctx)
+        return text
+
+
+class OrderNumber(_Shaped):
+    """As ``posctl orders`` shows them; small letters will do."""
+
+    name = "order"
+    shape = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{5}")
+    message = _("usage.order")
+
+
+class MerchantNumber(_Shaped):
+    name = "mid"
+    shape = re.compile(r"[0-9A-Z]{1,20}")
+    message = _("usage.mid")
+
+
+SECONDS = click.FloatRange(0, 86400)
+
+
+def order_argument(body: Callable[..., Any]) -> Callable[..., Any]:
+    """The ORDER that a command is about."""
+    return click.argument("number", metavar="ORDER", type=OrderNumber())(body)

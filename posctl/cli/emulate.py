@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from emulator.bench import CARDS, Bench, Scenario
-from posctl.cli.command import command
+from posctl.cli.command import SECONDS, command
 from posctl.cli.console import Console
 from posctl.cli.messages import _
 from posctl.model.canonical import Json
@@ -29,7 +29,13 @@ def scenario_options(body: Any) -> Any:
         ),
         click.option("--direct", is_flag=True, help=_("option.direct")),
         click.option("--open-ports", is_flag=True, help=_("option.open_ports")),
-        click.option("--audit", default=0.3, show_default=True, help=_("option.audit")),
+        click.option(
+            "--audit",
+            type=SECONDS,
+            default=0.3,
+            show_default=True,
+            help=_("option.audit"),
+        ),
         click.option("--reject", is_flag=True, help=_("option.reject")),
         click.option("--wrong-terminal", is_flag=True, help=_("option.wrong_terminal")),
     )

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from posctl.cli.command import command, home_option, operator_option
+from posctl.cli.command import (
+    MerchantNumber,
+    command,
+    home_option,
+    operator_option,
+)
 from posctl.cli.console import Console
 from posctl.cli.messages import _
 from posctl.cli.people import office_session
@@ -26,7 +31,7 @@ def merchant() -> None:
 )
 @operator_option
 @home_option
-@click.argument("mid", metavar="MID")
+@click.argument("mid", metavar="MID", type=MerchantNumber())
 def fetch(
     console: Console,
     home: Path,

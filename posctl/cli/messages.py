@@ -65,6 +65,9 @@ MESSAGES: dict[str, str] = {
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
+    "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders` lists"
+    " them",
+    "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
     "ask.word": "Type {word} to go on",
     "ask.passphrase": "Passphrase of {name}",
@@ -105,7 +108,9 @@ MESSAGES: dict[str, str] = {
     "merchant.fetched": "merchant {mid}: terminals {tids}",
     "approve.shown": "\n  order     {order}, proposed by {maker}"
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
-    "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan",
+    "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
+    "\n  number    {source}; kind of card: {kind}; check digit {check_digit}"
+    "\n  terminal's binding tag: {tag}",
     "change.approved": "order {order} approved by {name}",
     "commit.applied": "application {application} taken; it has no effect yet",
     "commit.signed": "application {application} signed: COMMIT POINT",
@@ -316,7 +321,55 @@ ERRORS |= {
         " happen now",
         "posctl change show {order}",
     ),
-    "order.payload": ("an event {kind} lacks {missing}", "ask for the file again"),
+    "order.payload": (
+        "an event {kind} has no usable {part}",
+        "ask for the file again",
+    ),
+    "order.refused": (
+        "order {order} was refused when it arrived: {cause}",
+        "it goes back to the field; start again there",
+    ),
+    "fee.differs": (
+        "order {order} names a fee of {fee} yuan, which is not the profile's",
+        "roll it back and propose again under the present profile",
+    ),
+    "order.not_sent": (
+        "the file of order {order} was written before it was sent",
+        "field: posctl change resume {order}",
+    ),
+    "orderfile.swapped": (
+        "the order file of {order} is not the one that was received",
+        "stop: tell the security officer",
+    ),
+    "document.others": (
+        "order {order} holds other documents than those that were checked",
+        "stop: tell the security officer",
+    ),
+    "account.old_missing": (
+        "order {order} does not name the old account, and the profile wants it",
+        "roll it back and propose again",
+    ),
+    "tag.missing": (
+        "terminal {tid} showed no binding tag, and the profile wants one",
+        "look at the terminal again, in a new order",
+    ),
+    "seal.content": (
+        "the sealed box opens, but its content is not usable",
+        "roll the order back and propose again",
+    ),
+    "receipt.other": (
+        "the receipt stored for order {order} is of another change",
+        "stop: tell the security officer",
+    ),
+    "commit.manual": (
+        "the provider refused to sign order {order}, but an earlier signature went"
+        " unanswered",
+        "call the provider's official contact; then posctl change resume {order}",
+    ),
+    "log.unreadable": (
+        "the event log holds what is not its own",
+        "restore it from your back-up",
+    ),
     "order.not_held": (
         "order {order} is held by the {holder} now",
         "wait until it comes back",

@@ -28,5 +28,6 @@ def orders(console: Console, home: Path, only_open: bool) -> Json:
             known = newest.get(order.number)
             if known is None or order.position > known.position:
                 newest[order.number] = order
-    shown = [o for _n, o in sorted(newest.items()) if not (only_open and o.final)]
+    by_time = sorted(newest.values(), key=lambda order: order.opened)
+    shown = [order for order in by_time if not (only_open and order.final)]
     return {"orders": [order_row(order) for order in shown]}

@@ -73,8 +73,8 @@ def office_session(console: Console, home: Path, operator: str | None) -> Office
 def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | None]:
     from posctl.store import keys
 
-    box = keys.key_box(home.operators, name)
-    passphrase = None if keys.is_open(box) else console.passphrase(name)
+    path = keys.key_file(home.operators, name)
+    passphrase = None if keys.is_open(path) else console.passphrase(name)
     return keys.load_operator(home.operators, name, passphrase), passphrase
 
 

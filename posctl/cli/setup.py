@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from posctl.cli.command import command, home_option
 from posctl.cli.console import Console
 from posctl.cli.messages import _
+from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, UsageError
@@ -22,8 +24,8 @@ from posctl.store.files import write_private
 from posctl.store.home import Home, Settings
 from posctl.store.sealing import public_text
 
-_ID_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
 _SHORTEST_PASSPHRASE = 10
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
 @command(None, "setup", "help.setup")
@@ -73,7 +75,7 @@ def setup(
     ca_sha256 = _sha256(provider_ca)
     pinned = profiles.Pinned(office_key, provider_url, ca_sha256)
     installed = profiles.install(made.profiles, profiles.pin(text, pinned), root)
-    field_id = "".join(secrets.choice(_ID_LETTERS) for _n in range(4))
+    field_id = "".join(secrets.choice(LETTERS) for _n in range(4))
     settings = Settings("solo", field_id, installed.name, technician, approver)
     made.write_settings(settings)
     console.tell("setup.done", path=home)
@@ -92,9 +94,9 @@ def _check(home: Home, technician: str, approver: str, url: str) -> None:
     if home.exists():
         raise UsageError("setup.exists", path=str(home.path))
     for name in (technician, approver):
-        if not name.isidentifier() or name == keys.ROOT:
+        if not _NAME.fullmatch(name) or name.casefold() == keys.ROOT:
             raise UsageError("setup.name", name=name)
-    if technician == approver:
+    if technician.casefold() == approver.casefold():
         raise CheckFailed("setup.two_people", name=technician)
     if not url.startswith("https://"):
         raise UsageError("setup.url", url=url)

@@ -27,6 +27,7 @@ from posctl.store.sealing import binding, seal
 from protocols.sensitive import AccountNumber, CardNumber, clean_digits, consistent
 
 CARD_SECONDS = 30.0
+UNKNOWN_KIND = "unknown"  # nothing but a chip or the provider can tell (R20)
 _BANK_CODE_DIGITS = 12
 _MOBILE_DIGITS = 11
 
@@ -86,7 +87,8 @@ def type_twice(person: Person) -> NewAccount:
         return first
 
     person.ask("ask.new_number_again", same, secret=True)
-    return NewAccount(first, "typed twice", {"luhn": True, "label": ""})
+    facts = {"kind": UNKNOWN_KIND, "luhn": True, "label": ""}
+    return NewAccount(first, "typed twice", facts)
 
 
 def typed_card(text: str) -> CardNumber:

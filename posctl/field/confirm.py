@@ -52,15 +52,23 @@ def confirm(session: Session, number: str, address: str) -> Confirmed:
             _file_away(session, journal)
             return Confirmed(journal.order)
         _check_effective(journal.order)
-        driver = open_driver(place, address)
-        try:
-            _check_identity(journal.order, driver)
-            _show_new_binding(place, journal, driver)
-        finally:
-            driver.close()
+        traffic = 0
+        if journal.order.terminal is not Terminal.NOT_APPLICABLE:
+            traffic = _confirm_at_terminal(place, journal, address)
         order = journal.append("order.closed", {"operator": session.operator.name})
         _file_away(session, journal)
-        return Confirmed(order, driver.traffic)
+        return Confirmed(order, traffic)
+
+
+def _confirm_at_terminal(place: FieldPlace, journal: Journal, address: str) -> int:
+    """Bytes that it took on the line."""
+    driver = open_driver(place, address)
+    try:
+        _check_identity(journal.order, driver)
+        _show_new_binding(place, journal, driver)
+        return driver.traffic
+    finally:
+        driver.close()
 
 
 def _check_effective(order: Order) -> None:
@@ -100,13 +108,18 @@ def _show_new_binding(
 
 
 def _is_new(order: Order, tag: BindingTag | None) -> bool:
-    """New number and a later version. A third account is a disagreement, not a lag."""
+    """New number, a later version, the acquirer's MAC (the office sent its hash).
+
+    A third account is a disagreement, not a lag.
+    """
     if tag is None or tag.version == order.old_version:
         return False
     if tag.mask != order.new_mask:
         raise CheckFailed(
             "terminal.third_account", shown=tag.mask, expected=order.new_mask
         )
+    if order.expected_tag and tag.fingerprint() != order.expected_tag:
+        raise CheckFailed("tag.forged", tid=order.tid)
     return order.old_version is None or tag.version > order.old_version
 
 

@@ -6,6 +6,7 @@ course of a run that died is continued by running it again.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from posctl.field.look import IdentityMismatch, Look, look, open_driver
 from posctl.field.place import FieldPlace, Session
 from posctl.field.preflight import find_pictures, preflight
 from posctl.field.propose import hand_over, propose
-from posctl.model.canonical import Json
+from posctl.model.canonical import Json, canonical
 from posctl.model.errors import CheckFailed
+from posctl.store.files import write_private
 from posctl.terminals import TerminalDriver
+
+LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,9 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
 
 def _open_order(session: Session, found: Look, means: Means) -> Journal:
     place = session.place
-    for other in place.open_orders():
-        if other.mid in ("", found.mid) or other.tid == found.tid:
+    for other in place.orders():
+        same = other.mid in ("", found.mid) or other.tid == found.tid
+        if same and other.blocks:
             raise CheckFailed(
                 "order.open",
                 order=other.number,
@@ -119,17 +124,27 @@ def _new_journal(session: Session, means: Means) -> Journal:
     place, profile = session.place, session.place.profile
     with exclusive(place.log, "new order"):
         field_id = place.home.settings.field_id
-        own = [o for o in place.orders() if o.field_id == field_id]
-        journal = place.journal(f"{field_id}-{len(own) + 1:04d}")
+        journal = place.journal(_new_number(place, field_id))
         opened: Json = {
             "operator": session.operator.name,
             "profile": profile.name,
             "profile_version": profile.version,
+            "profile_sha256": profile.sha256,
+            "confirm": profile.confirm,
             "field_id": field_id,
             "address": means.address,
         }
         journal.append("order.opened", opened)
     return journal
+
+
+def _new_number(place: FieldPlace, field_id: str) -> str:
+    """By chance, not counted: a store from a back-up must not use a number twice."""
+    taken = {order.number for order in place.orders()}
+    while True:
+        number = f"{field_id}-{''.join(secrets.choice(LETTERS) for _n in range(5))}"
+        if number not in taken:
+            return number
 
 
 def _same_terminal(order: Order, found: Look) -> None:
@@ -139,7 +154,8 @@ def _same_terminal(order: Order, found: Look) -> None:
         raise CheckFailed(
             "look.other_terminal", order=order.number, tid=order.tid, found=found.tid
         )
-    if found.tag and order.old_version not in (None, found.tag.version):
+    tag = (found.tag.mask, found.tag.version) if found.tag else (None, None)
+    if order.mid and tag != (order.old_mask, order.old_version):
         raise CheckFailed("binding.moved", order=order.number)
 
 
@@ -172,6 +188,10 @@ def _preflight_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
     pictures = find_pictures(place, means.pictures)
+    write_private(
+        place.picture_paths(journal.number),
+        canonical({kind: str(path.resolve()) for kind, path in pictures.items()}),
+    )
     journal.append("preflight.passed", preflight(place, driver, pictures))
     place.person.tell("preflight.done", documents=len(pictures))
 
@@ -233,6 +253,8 @@ def roll_back(session: Session, number: str) -> Order:
     journal = session.place.journal(number)
     with exclusive(session.place.log, number):
         order = journal.order
+        if order.state is State.ROLLED_BACK:
+            return order
         if order.holder is Holder.FIELD and not order.may_roll_back:
             raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
         return journal.append(

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from posctl.change import orderfile
-from posctl.change.journal import Journal
+from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, check_makers, fold
 from posctl.change.person import Person
 from posctl.change.states import Holder
 from posctl.model.canonical import Json
 from posctl.model.clock import Clock, moment
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, UsageError
 from posctl.store.eventlog import EventLog
+from posctl.store.files import read_json, remove
 from posctl.store.home import Home
 from posctl.store.keys import APPROVER, Operator, check_signature
 from posctl.store.profiles import Profile
+
+INBOX_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class TerminalList:
     tids: tuple[str, ...]
     fetched: str
     signer: str
+
+    @property
+    def moment(self) -> datetime:
+        return moment(self.fetched)
 
 
 class FieldPlace:
@@ -55,9 +61,6 @@ class FieldPlace:
     def orders(self) -> list[Order]:
         return [Order.from_json(p) for p in self.log.projections()]
 
-    def open_orders(self) -> Iterator[Order]:
-        return (order for order in self.orders() if not order.final)
-
     def terminal_list(self, mid: str) -> TerminalList:
         """The list that the office fetched and signed for this merchant.
 
@@ -72,14 +75,14 @@ class FieldPlace:
         if found.mid != mid:
             raise CheckFailed("list.damaged", path=str(path))
         oldest = self.clock.now() - timedelta(days=self.profile.list_days)
-        if moment(found.fetched) < oldest:
+        if found.moment < oldest:
             raise CheckFailed("list.old", mid=mid, fetched=found.fetched)
         return found
 
     def _checked_list(self, path: Path) -> TerminalList:
         now = self.clock.now()
         try:
-            data: Json = json.loads(path.read_text("utf-8"))
+            data: Json = read_json(path)
             body = data["body"]
             signer = check_signature(
                 self.home.root, "terminal list", body, data["proof"], at=now
@@ -87,7 +90,7 @@ class FieldPlace:
             found = TerminalList(
                 body["mid"], tuple(body["tids"]), body["fetched"], signer.name
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UsageError, KeyError, TypeError):
             raise CheckFailed("list.damaged", path=str(path)) from None
         if signer.role != APPROVER:
             raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
@@ -95,11 +98,13 @@ class FieldPlace:
 
     def collect(self) -> None:
         """Take in the order files that came back; one that is wrong is left there."""
-        for path in sorted(self._inbox()):
-            try:
-                self.take(path)
-            except CheckFailed as failure:
-                self.person.tell("inbox.refused", path=path, reason=failure.code)
+        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
+            for path in sorted(self._inbox()):
+                try:
+                    self.take(path)
+                    remove(path)
+                except CheckFailed as failure:
+                    self.person.tell("inbox.refused", path=path, reason=failure.code)
 
     def _inbox(self) -> Iterator[Path]:
         return (self.home.field / "inbox").glob(f"*{orderfile.SUFFIX}")
@@ -122,8 +127,16 @@ class FieldPlace:
         order = journal.order
         if order.holder is Holder.FIELD and order.hash == file.head:
             order = journal.append("order.received", {"by": "field", "head": file.head})
-        path.unlink(missing_ok=True)
+            remove(self.outgoing(file.number))
         return order
+
+    def outgoing(self, number: str) -> Path:
+        """The order file as it was sent, sealed pictures and all, until it is back."""
+        return self.home.field / "outgoing" / orderfile.file_name(number)
+
+    def picture_paths(self, number: str) -> Path:
+        """Where the pictures of an order are until they are sealed; stays here."""
+        return self.home.field / "pictures" / f"{number}.json"
 
 
 @dataclass(frozen=True)

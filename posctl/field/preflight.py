@@ -13,7 +13,6 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.terminals import TerminalDriver
 
-_LARGEST_PICTURE = 2 * 1024 * 1024
 _TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
 
@@ -36,7 +35,8 @@ def preflight(
     return {
         "batch": {"count": totals.count, "amount": str(totals.amount)},
         "documents": [
-            check_picture(kind, path) for kind, path in sorted(pictures.items())
+            check_picture(kind, path, profile.largest_picture)
+            for kind, path in sorted(pictures.items())
         ],
         "fee": str(profile.fee),
         "terms_sha256": profile.terms_sha256,
@@ -79,7 +79,7 @@ def _picture(folder: Path, kind: str) -> Path:
     raise CheckFailed("document.missing", kind=kind, path=str(folder / f"{kind}.jpg"))
 
 
-def check_picture(kind: str, path: Path) -> Json:
+def check_picture(kind: str, path: Path, largest: int) -> Json:
     """Kind, hash, size and type of a picture; nothing of it is copied.
 
     Raises:
@@ -89,8 +89,10 @@ def check_picture(kind: str, path: Path) -> Json:
         body = path.read_bytes()
     except OSError:
         raise CheckFailed("document.missing", kind=kind, path=str(path)) from None
-    if not 0 < len(body) <= _LARGEST_PICTURE:
-        raise CheckFailed("document.size", path=str(path), size=len(body))
+    if not 0 < len(body) <= largest:
+        raise CheckFailed(
+            "document.size", path=str(path), size=len(body), limit=largest
+        )
     media = next((m for start, m in _TYPES.items() if body.startswith(start)), None)
     if media is None:
         raise CheckFailed("document.type", path=str(path))
@@ -99,5 +101,4 @@ def check_picture(kind: str, path: Path) -> Json:
         "sha256": hashlib.sha256(body).hexdigest(),
         "size": len(body),
         "type": media,
-        "path": str(path.resolve()),
     }

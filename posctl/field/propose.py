@@ -8,15 +8,17 @@ from pathlib import Path
 
 from posctl.change import orderfile
 from posctl.change.journal import Journal
-from posctl.change.order import Order, approval_digest
+from posctl.change.order import Order
 from posctl.change.orderfile import SealedDocument
 from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed
+from posctl.store.files import read_json, remove, write_private
 from posctl.store.sealing import binding, seal
 
 CONFIRM_WORD = "CHANGE"
+NOT_KEPT = "(not kept on this machine: look at the card)"
 
 
 def propose(place: FieldPlace, journal: Journal) -> Order:
@@ -36,7 +38,7 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
         old=order.old_mask or "?",
         new=order.new_mask,
         label=order.label or "-",
-        name=place.holder_name or "-",
+        name=place.holder_name or NOT_KEPT,
         branch=order.branch,
         fee=profile.fee,
     )
@@ -47,25 +49,28 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
             "valid_until": stamp(until),
             "terms_sha256": profile.terms_sha256,
             "fee_accepted": str(profile.fee),
-            "digest": approval_digest(order),
         },
     )
 
 
 def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:
-    """Write the order file; the field gives the order up before it does.
+    """Seal the pictures, give the order up, write the order file.
 
-    Doing it again writes the same order once more: the office takes it only once.
+    The file is kept, sealed, until the order is back: doing this again hands over the
+    same file, also when the pictures are gone. The office takes it only once.
     Without ``path`` it goes to the office's inbox of a solo set-up, or to the current
     folder.
     """
     place = session.place
-    order = journal.order
-    documents = [_sealed_document(place, order, item) for item in order.documents]
-    if order.holder is place.holder:
-        order = journal.append("order.sent", {"to": "office"})
+    order, kept = journal.order, place.outgoing(journal.number)
+    if order.holder is place.holder or not kept.exists():
+        documents = _sealed_documents(place, order)
+        if order.holder is place.holder:
+            order = journal.append("order.sent", {"to": "office"})
+        orderfile.write(kept, journal, session.operator, place.clock.now(), documents)
     target = path or _default_target(place, order)
-    orderfile.write(target, journal, session.operator, place.clock.now(), documents)
+    write_private(target, kept.read_bytes())
+    remove(place.picture_paths(order.number))
     return target
 
 
@@ -75,9 +80,20 @@ def _default_target(place: FieldPlace, order: Order) -> Path:
     return folder / orderfile.file_name(order.number)
 
 
-def _sealed_document(place: FieldPlace, order: Order, item: Json) -> SealedDocument:
+def _sealed_documents(place: FieldPlace, order: Order) -> list[SealedDocument]:
+    if not order.documents:
+        return []
+    paths = read_json(place.picture_paths(order.number))
+    return [
+        _sealed_document(place, order, item, Path(str(paths[item["kind"]])))
+        for item in order.documents
+    ]
+
+
+def _sealed_document(
+    place: FieldPlace, order: Order, item: Json, path: Path
+) -> SealedDocument:
     """The picture as it is now must be the picture that was checked."""
-    path = Path(item["path"])
     try:
         body = path.read_bytes()
     except OSError:

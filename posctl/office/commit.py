@@ -7,10 +7,11 @@ is durable before the signature, and after the intent the only way is forward.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from posctl.change.effects import Effect, Outcome, perform, settle
+from posctl.change.effects import Disputed, Effect, Outcome, perform, settle
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order
 from posctl.change.orderfile import SealedDocument
@@ -21,6 +22,7 @@ from posctl.model.errors import (
     CheckFailed,
     LinkFailed,
     NotYetEffective,
+    OtherChannel,
     Refused,
     StateUnknown,
 )
@@ -45,6 +47,7 @@ from posctl.providers import (
 from posctl.store.sealing import binding, unseal
 
 T = TypeVar("T")
+_SIGN_SECONDS = 5.0
 _UNANSWERED = ("provider.busy",)
 """Refusals that do not say whether it was done: they count as no answer."""
 
@@ -82,17 +85,14 @@ class Commit:
             State.WAITING_MERCHANT: self.poll,
             State.AUDITING: self.poll,
             State.UNKNOWN: self.poll,
+            State.MANUAL: self.ask_by_hand,
             State.READBACK: self.read_back,
         }
 
     def submit(self) -> None:
         """Preflight again, the pictures, then the application (R11)."""
         person = self.place.person
-        self.place.profile.windows.check(self.place.clock.now())
-        check_valid(self.session, self.journal)
-        check_approval(self.session, self.journal)
-        account = open_account(self.session, self.journal)
-        check_with_provider(self.session, self.journal)
+        account = self._check_again()
         person.waiting("wait.provider")
         self.request = self._request(account)
         order = perform(
@@ -103,11 +103,23 @@ class Commit:
         person.tell("commit.applied", application=order.application)
 
     def sign(self) -> None:
-        """THE COMMIT POINT."""
+        """THE COMMIT POINT. Nothing that was checked may have changed by now, unless
+        a signature may be on its way already."""
+        if not self.journal.order.committed:
+            self._check_again()
         self.place.person.waiting("wait.provider")
         application = self.journal.order.application
         perform(self.journal, self.effects["sign"], {"application": application})
         self.place.person.tell("commit.signed", application=application)
+
+    def _check_again(self) -> OpenedAccount:
+        """Window, validity, approval, account, identity (R11)."""
+        self.place.profile.windows.check(self.place.clock.now())
+        check_valid(self.session, self.journal)
+        check_approval(self.session, self.journal)
+        account = open_account(self.session, self.journal)
+        check_with_provider(self.session, self.journal)
+        return account
 
     def poll(self) -> None:
         """Ask until the provider has decided, or the wait is over.
@@ -125,9 +137,22 @@ class Commit:
                 raise self._undecided()
             clock.sleep(min(self.place.profile.poll_seconds, deadline.remaining()))
 
+    def ask_by_hand(self) -> None:
+        """Somebody calls the provider; what it decides then, it reports here.
+
+        Raises:
+            OtherChannel: ``commit.manual``, as long as it has decided nothing.
+        """
+        if self._ask_once() in _UNDECIDED:
+            raise OtherChannel("commit.manual", order=self.journal.number)
+
     def read_back(self) -> None:
         """This provider cannot show the account: the final state is asked once more,
-        the terminal must still be the merchant's (R38, R40)."""
+        the terminal must still be the merchant's (R38, R40).
+
+        Raises:
+            StateUnknown: ``readback.failed``; the next run reads back again.
+        """
         order = self.journal.order
         status = self._query(order)
         tids = self.provider.terminals(order.mid, Deadline(CALL_SECONDS))
@@ -145,9 +170,14 @@ class Commit:
     # -- the two effects -------------------------------------------------------
 
     def _apply(self, order: Order) -> Json:
+        """A number that was used before is no refusal: this store may be older than
+        what the provider knows."""
         call = self.provider.apply
         deadline = Deadline(CALL_SECONDS)
-        answer = _answered(lambda: call(self.request, order.request_seq, deadline))
+        answer = _answered(
+            lambda: call(self.request, order.request_seq, deadline),
+            also=("provider.duplicate",),
+        )
         return {"application": answer}
 
     def _probe_apply(self, order: Order) -> Outcome:
@@ -160,26 +190,55 @@ class Commit:
         try:
             return Outcome("done", self._apply(order))
         except Refused as refusal:
-            if refusal.code == "provider.duplicate":
-                return Outcome("void", {"orphan": order.request_seq})
             return Outcome("refused", {"reason": refusal.code, **refusal.params})
+        except LinkFailed as failure:
+            if failure.code == "provider.duplicate":
+                return Outcome("void", {"orphan": order.request_seq})
+            raise
 
     def _sign(self, order: Order) -> Json:
+        """Neither a yes nor a no is believed: the application is asked (R38, R41)."""
         deadline = Deadline(CALL_SECONDS)
         try:
             _answered(lambda: self.provider.sign(order.application, deadline))
         except Refused as refusal:
-            if order.lost_signs == 0:
-                raise
-            raise LinkFailed("provider.contradicts", raw=refusal.raw) from refusal
+            return self._refused_signature(order, refusal)
+        if not self._was_signed(order, patience=_SIGN_SECONDS):
+            raise LinkFailed("provider.contradicts", raw=order.application)
         return {"application": order.application}
 
+    def _refused_signature(self, order: Order, refusal: Refused) -> Json:
+        if self._was_signed(order, patience=0.0):
+            return {"application": order.application, "refused": refusal.raw}
+        if order.lost_signs:
+            raise Disputed(
+                refusal.code, namespace=refusal.namespace, raw=refusal.raw
+            ) from refusal
+        raise refusal
+
+    def _was_signed(self, order: Order, *, patience: float) -> bool:
+        """After a signature was sent, no failure to ask means that it was not."""
+        try:
+            return self._is_signed(order, patience=patience)
+        except LinkFailed as failure:
+            raise LinkFailed("provider.undecided", raw=failure.code) from failure
+
     def _probe_sign(self, order: Order) -> Outcome:
-        status = self._query(order)
-        signed = status.progress is not Progress.WAITING_MERCHANT
-        if status.progress is Progress.UNKNOWN:
-            raise LinkFailed("provider.undecided", raw=status.raw)
-        return Outcome("done" if signed else "void", {"raw": status.raw})
+        signed = self._is_signed(order, patience=0.0)
+        return Outcome("done" if signed else "void", {"asked": order.application})
+
+    def _is_signed(self, order: Order, *, patience: float) -> bool:
+        """Raises LinkFailed ``provider.undecided`` for a status that says nothing."""
+        deadline = Deadline(patience)
+        while True:
+            status = self._query(order)
+            if status.progress is Progress.UNKNOWN:
+                raise LinkFailed("provider.undecided", raw=status.raw)
+            if status.progress is not Progress.WAITING_MERCHANT:
+                return True
+            if deadline.passed:
+                return False
+            self.place.clock.sleep(self.place.profile.poll_seconds)
 
     # -- parts -----------------------------------------------------------------
 
@@ -197,11 +256,13 @@ class Commit:
         )
 
     def _uploads(self, order: Order) -> list[UploadedPicture]:
+        """Exactly the profile's documents, each as it was checked and approved."""
         media = {d["kind"]: d["type"] for d in order.documents}
-        return [
-            self._upload(order, item, media[item.kind])
-            for item in self.place.file_of(order.number).documents
-        ]
+        sealed = self.place.file_of(order.number).documents
+        wanted = sorted(d.kind for d in self.place.profile.documents)
+        if sorted(item.kind for item in sealed) != wanted or sorted(media) != wanted:
+            raise CheckFailed("document.others", order=order.number)
+        return [self._upload(order, item, media[item.kind]) for item in sealed]
 
     def _upload(
         self, order: Order, item: SealedDocument, media_type: str
@@ -211,6 +272,7 @@ class Commit:
         office_key = profile.in_force.office_key
         info = binding(purpose, order.number, order.field_id, office_key)
         body = unseal(self.session.secrets.seal_key, info, item.box)
+        _check_picture(order, item.kind, body)
         label = next(d.label for d in profile.documents if d.kind == item.kind)
         picture = Picture(item.kind, label, media_type)
         return self.provider.upload(picture, body, Deadline(CALL_SECONDS))
@@ -264,12 +326,18 @@ _REPORTED: dict[Progress, tuple[str, State]] = {
 _UNDECIDED = (Progress.WAITING_MERCHANT, Progress.AUDITING, Progress.UNKNOWN)
 
 
-def _answered(call: Callable[[], T]) -> T:
+def _check_picture(order: Order, kind: str, body: bytes) -> None:
+    checked = next(d["sha256"] for d in order.documents if d["kind"] == kind)
+    if hashlib.sha256(body).hexdigest() != checked:
+        raise CheckFailed("document.others", order=order.number)
+
+
+def _answered(call: Callable[[], T], also: tuple[str, ...] = ()) -> T:
     """A busy answer says nothing of what was done: it counts as no answer (R32)."""
     try:
         return call()
     except Refused as refusal:
-        if refusal.code in _UNANSWERED:
+        if refusal.code in (*_UNANSWERED, *also):
             raise LinkFailed(refusal.code, raw=refusal.raw) from refusal
         raise
 

@@ -12,19 +12,22 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
-from posctl.change.journal import Journal
+from posctl.change.journal import Journal, exclusive, last_payload
 from posctl.change.order import Order, check_makers, fold, replay
 from posctl.change.orderfile import OrderFile
 from posctl.change.person import Person
-from posctl.change.states import FINAL, Holder
+from posctl.change.states import Holder
 from posctl.model.canonical import Json
 from posctl.model.clock import Clock
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.providers import Provider, open_provider
 from posctl.store.eventlog import EventLog
+from posctl.store.files import remove, write_private
 from posctl.store.home import Home
 from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
 from posctl.store.profiles import Profile
+
+INBOX_SECONDS = 10.0
 
 
 class OfficePlace:
@@ -57,6 +60,7 @@ class OfficePlace:
         for path in sorted(self._inbox()):
             try:
                 self.take(path)
+                remove(path)
             except CheckFailed as failure:
                 self.person.tell("inbox.refused", path=path, reason=failure.code)
 
@@ -66,38 +70,45 @@ class OfficePlace:
     def take(self, path: Path) -> Order:
         """Take one order over from the field. Doing it twice is harmless.
 
+        An order that is sound but may not go on (another profile, another order of
+        the merchant under way) is taken and refused, so that it can go back.
+
         Raises:
-            CheckFailed: ``orderfile.*``, ``signature.*``, ``chain.*``; another profile
-                (``profile.differs``); another open order (``office.order_open``).
+            CheckFailed: ``orderfile.*``, ``signature.*``, ``chain.*``.
         """
         file = self._read(path)
-        known = len(self.log.events(file.number))
-        check_makers(file.events, known, Holder.FIELD)
-        if not known:
-            self._check_new(file)
-        self.log.absorb(file.events, file.attachments)
+        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
+            events = self.log.events(file.number)
+            check_makers(file.events, len(events), Holder.FIELD)
+            against = None if events else self._why_not(file)
+            self.log.absorb(file.events, file.attachments)
+            return self._receive(file, path, against)
+
+    def _receive(
+        self, file: OrderFile, path: Path, against: CheckFailed | None
+    ) -> Order:
+        """The file stays until the provider has the pictures in it."""
         journal = self.journal(file.number)
         order = journal.order
-        if order.holder is Holder.OFFICE and order.hash == file.head:
-            order = self._receive(journal, file, path)
-        path.unlink(missing_ok=True)
+        if order.holder is not Holder.OFFICE:
+            return order
+        fresh = order.hash == file.head
+        if not order.final and (fresh or not order.application):
+            write_private(self.order_path(file.number), path.read_bytes())
+        if fresh:
+            order = journal.append(
+                "order.received",
+                {
+                    "by": "office",
+                    "head": file.head,
+                    "signer": file.signer.name,
+                    "fingerprint": file.signer.fingerprint,
+                },
+            )
+        if fresh and against:
+            reason = {**against.params, "reason": against.code}
+            order = journal.append("order.refused", reason)
         return order
-
-    def _receive(self, journal: Journal, file: OrderFile, path: Path) -> Order:
-        """The file stays until the provider has the pictures in it."""
-        kept = self.order_path(file.number)
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        if journal.order.state not in FINAL:
-            kept.write_bytes(path.read_bytes())
-        return journal.append(
-            "order.received",
-            {
-                "by": "office",
-                "head": file.head,
-                "signer": file.signer.name,
-                "fingerprint": file.signer.fingerprint,
-            },
-        )
 
     def _read(self, path: Path) -> OrderFile:
         file = orderfile.read(path, self.home.root, self.clock.now())
@@ -105,25 +116,40 @@ class OfficePlace:
             raise CheckFailed(
                 "signature.role", role=file.signer.role, needed=TECHNICIAN
             )
+        order = replay(file.events)
+        if order.holder is not Holder.OFFICE:
+            raise CheckFailed("order.not_sent", order=file.number)
+        whose = (order.operator, f"{order.field_id}-")
+        if whose != (file.signer.name, file.number[: len(whose[1])]):
+            raise CheckFailed("signature.other", order=file.number)
         return file
 
-    def _check_new(self, file: OrderFile) -> None:
-        order = replay(file.events)
-        if order.operator != file.signer.name:
-            raise CheckFailed("signature.other", order=file.number)
-        own = (self.profile.name, self.profile.version)
-        if (order.profile, order.profile_version) != own:
-            raise CheckFailed("profile.differs", order=file.number)
+    def _why_not(self, file: OrderFile) -> CheckFailed | None:
+        """Why a new order may not go on here; None when it may (R14)."""
+        order, profile = replay(file.events), self.profile
+        if order.profile_sha256 != profile.sha256:
+            return CheckFailed("profile.differs", order=order.number)
+        if order.fee != str(profile.fee):
+            return CheckFailed("fee.differs", order=order.number, fee=order.fee)
         for other in self.orders():
             same = other.mid == order.mid or other.tid == order.tid
-            if same and not other.final:
-                raise CheckFailed(
-                    "office.order_open", order=file.number, other=other.number
+            if same and other.blocks:
+                return CheckFailed(
+                    "office.order_open", order=order.number, other=other.number
                 )
+        return None
 
     def file_of(self, number: str) -> OrderFile:
-        """The order file again, with its pictures."""
-        return self._read(self.order_path(number))
+        """The order file again, with its pictures: the one that was received.
+
+        Raises:
+            CheckFailed: ``orderfile.swapped``.
+        """
+        file = self._read(self.order_path(number))
+        received = last_payload(self.log, number, "order.received")
+        if (file.number, file.head) != (number, received["head"]):
+            raise CheckFailed("orderfile.swapped", order=number)
+        return file
 
 
 @dataclass(frozen=True)
@@ -142,13 +168,20 @@ class Secrets:
 
 def open_secrets(home: Home, passphrase: str | None) -> Secrets:
     """Raises CheckFailed ``passphrase.*``, UsageError ``office.missing``."""
+    seal_file, credentials_file = (
+        home.office / "seal.key",
+        home.office / "credentials.key",
+    )
+    if not seal_file.exists():
+        raise UsageError("office.missing", path=str(home.office))
+    seal_key = unprotect(seal_file, passphrase)
+    credentials = unprotect(credentials_file, passphrase)
     try:
-        seal_box = (home.office / "seal.key").read_bytes()
-        credentials_box = (home.office / "credentials.key").read_bytes()
-    except OSError:
-        raise UsageError("office.missing", path=str(home.office)) from None
-    seal_key = X25519PrivateKey.from_private_bytes(unprotect(seal_box, passphrase))
-    return Secrets(seal_key, json.loads(unprotect(credentials_box, passphrase)))
+        return Secrets(
+            X25519PrivateKey.from_private_bytes(seal_key), json.loads(credentials)
+        )
+    except ValueError:
+        raise UsageError("setup.damaged", path=str(home.office)) from None
 
 
 @dataclass(frozen=True)
@@ -168,7 +201,7 @@ class Session:
         """
         place, pinned = self.place, self.place.profile.in_force
         ca_file = place.home.office / "provider-ca.pem"
-        if hashlib.sha256(ca_file.read_bytes()).hexdigest() != pinned.ca_sha256:
+        if not ca_file.is_file() or _sha256(ca_file) != pinned.ca_sha256:
             raise CheckFailed("ca.changed", path=str(ca_file))
         local = pinned.url.startswith(("https://127.0.0.1:", "https://localhost:"))
         if is_test_root(place.home.root) and not local:
@@ -180,3 +213,7 @@ class Session:
             credentials=self.secrets.credentials,
             clock=place.clock.now,
         )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

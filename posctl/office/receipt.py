@@ -12,6 +12,8 @@ from posctl.change.states import State
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
 from posctl.office.place import Session
+from posctl.office.tags import expected_tag
+from posctl.store.files import remove
 
 
 def issue_receipt(session: Session, journal: Journal) -> Order:
@@ -63,10 +65,10 @@ def give_back(session: Session, journal: Journal) -> Path:
     if order.holder is place.holder:
         order = journal.append(
             "order.returned",
-            {"to": "field"},
+            {"to": "field", "expected_tag": expected_tag(session, order)},
             notices={order.number: _notice(order)},
         )
-    place.order_path(order.number).unlink(missing_ok=True)
+    remove(place.order_path(order.number))
     solo = place.home.settings.mode == "solo"
     folder = place.home.field / "inbox" if solo else place.home.office / "outgoing"
     path = folder / orderfile.file_name(order.number)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from posctl.model.canonical import Json, canonical, digest
 from posctl.model.clock import Clock, stamp
@@ -241,7 +242,7 @@ class EventLog:
     # -- reading ---------------------------------------------------------------
 
     def events(self, order_id: str) -> list[Event]:
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT order_id, position, time, kind, payload, previous, hash"
             " FROM events WHERE order_id = ? ORDER BY position",
             (order_id,),
@@ -249,14 +250,12 @@ class EventLog:
         return [_event(row) for row in rows]
 
     def projection(self, order_id: str) -> Json | None:
-        row = self._db.execute(
-            "SELECT projection FROM orders WHERE order_id = ?", (order_id,)
-        ).fetchone()
-        return json.loads(row[0]) if row else None
+        row = self._row("SELECT projection FROM orders WHERE order_id = ?", (order_id,))
+        return _json(row[0]) if row else None
 
     def projections(self) -> list[Json]:
-        rows = self._db.execute("SELECT projection FROM orders ORDER BY order_id")
-        return [json.loads(row[0]) for row in rows]
+        rows = self._rows("SELECT projection FROM orders ORDER BY order_id")
+        return [_json(row[0]) for row in rows]
 
     def attachment(self, sha256: str) -> bytes:
         """The body of that hash, checked against it.
@@ -264,9 +263,7 @@ class EventLog:
         Raises:
             CheckFailed: ``attachment.missing`` or ``attachment.changed``.
         """
-        row = self._db.execute(
-            "SELECT body FROM attachments WHERE sha256 = ?", (sha256,)
-        ).fetchone()
+        row = self._row("SELECT body FROM attachments WHERE sha256 = ?", (sha256,))
         if row is None:
             raise CheckFailed("attachment.missing", sha256=sha256)
         body = bytes(row[0])
@@ -276,20 +273,16 @@ class EventLog:
 
     def outbox(self) -> list[tuple[str, str, Json]]:
         """Key, order and notice of every row, oldest first."""
-        rows = self._db.execute(
-            "SELECT key, order_id, notice FROM outbox ORDER BY rowid"
-        )
-        return [(key, order, json.loads(notice)) for key, order, notice in rows]
+        rows = self._rows("SELECT key, order_id, notice FROM outbox ORDER BY rowid")
+        return [(key, order, _json(notice)) for key, order, notice in rows]
 
     def head(self) -> str:
         """The store's chain head: 64 hexadecimal digits."""
-        row = self._db.execute(
-            "SELECT head FROM events ORDER BY sequence DESC LIMIT 1"
-        ).fetchone()
+        row = self._row("SELECT head FROM events ORDER BY sequence DESC LIMIT 1")
         return str(row[0]) if row else GENESIS
 
     def count(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM events").fetchone()[0])
+        return len(self._rows("SELECT sequence FROM events"))
 
     def verify(self) -> None:
         """Both chains and the projection against the events.
@@ -301,7 +294,7 @@ class EventLog:
         head = GENESIS
         last: dict[str, Event] = {}
         folded: dict[str, Json] = {}
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT order_id, position, time, kind, payload, previous, hash, head,"
             " sequence FROM events ORDER BY sequence"
         )
@@ -320,12 +313,20 @@ class EventLog:
                 raise CheckFailed("log.projection", order=order_id)
 
     def _last(self, order_id: str) -> Event | None:
-        row = self._db.execute(
+        row = self._row(
             "SELECT order_id, position, time, kind, payload, previous, hash"
             " FROM events WHERE order_id = ? ORDER BY position DESC LIMIT 1",
             (order_id,),
-        ).fetchone()
+        )
         return _event(row) if row else None
+
+    def _rows(self, sql: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        with _telling(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def _row(self, sql: str, values: tuple[str, ...] = ()) -> tuple[Any, ...] | None:
+        rows = self._rows(sql, values)
+        return rows[0] if rows else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -340,14 +341,21 @@ class EventLog:
                 raise
 
 
-def _event(row: Sequence[str | int]) -> Event:
+def _json(text: object) -> Json:
+    try:
+        return dict(json.loads(str(text)))
+    except (ValueError, TypeError, RecursionError):
+        raise CheckFailed("log.unreadable") from None
+
+
+def _event(row: Sequence[Any]) -> Event:
     order_id, position, time, kind, payload, previous, own = row
     return Event(
         str(order_id),
         int(position),
         str(time),
         str(kind),
-        json.loads(str(payload)),
+        _json(payload),
         str(previous),
         str(own),
     )

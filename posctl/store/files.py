@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from posctl.model.errors import LinkFailed
+from posctl.model.errors import LinkFailed, UsageError
 
 
 def write_private(path: Path, body: bytes) -> None:
@@ -19,8 +21,37 @@ def write_private(path: Path, body: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(path, body)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise LinkFailed("file.unwritable", path=str(path), reason=reason) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> LinkFailed:
+    """The system's error as ours."""
+    reason = error.strerror or type(error).__name__
+    return LinkFailed("file.unwritable", path=str(path), reason=reason)
+
+
+def remove(path: Path) -> None:
+    """Remove a file of ours; one that is not there is no error.
+
+    Raises:
+        LinkFailed: ``file.unwritable``.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def read_json(path: Path) -> Any:
+    """A small JSON file of the set-up.
+
+    Raises:
+        UsageError: ``setup.damaged`` when it is missing, unreadable, not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        raise UsageError("setup.damaged", path=str(path)) from None
 
 
 def _replace(path: Path, body: bytes) -> None:

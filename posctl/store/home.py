@@ -10,7 +10,6 @@ field of its own has no ``office`` folder, and an office no ``field``.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +20,7 @@ from cryptography import x509
 from posctl.model.canonical import canonical
 from posctl.model.errors import UsageError
 from posctl.store import keys, profiles
-from posctl.store.files import write_private
+from posctl.store.files import read_json, write_private
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ class Home:
         if not file.is_file():
             raise UsageError("setup.missing", path=str(self.path))
         try:
-            return Settings(**json.loads(file.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise UsageError("setup.damaged", path=str(file)) from error
+            return Settings(**read_json(file))
+        except TypeError:
+            raise UsageError("setup.damaged", path=str(file)) from None
 
     def write_settings(self, settings: Settings) -> None:
         write_private(self.path / "home.json", canonical(asdict(settings)))

@@ -8,7 +8,6 @@ AES-256-GCM; only a test set-up may leave them open.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from posctl.model.canonical import Json, canonical
 from posctl.model.errors import CheckFailed, UsageError
-from posctl.store.files import write_private
+from posctl.store.files import read_json, write_private
 
 TECHNICIAN = "technician"
 APPROVER = "approver"
@@ -52,24 +51,32 @@ def protect(secret: bytes, passphrase: str | None) -> bytes:
     return canonical({"version": 1, **shown})
 
 
-def unprotect(box: bytes, passphrase: str | None) -> bytes:
-    """Raises CheckFailed ``passphrase.wrong`` or ``passphrase.needed``."""
-    data = json.loads(box)
-    if data["kdf"] == "none":
-        return bytes.fromhex(data["open"])
-    if passphrase is None:
-        raise CheckFailed("passphrase.needed")
-    key = _stretch(passphrase, bytes.fromhex(data["salt"]))
+def unprotect(path: Path, passphrase: str | None) -> bytes:
+    """The secret in the box file ``path``.
+
+    Raises:
+        CheckFailed: ``passphrase.wrong``, ``passphrase.needed``.
+        UsageError: ``setup.damaged``.
+    """
+    data = read_json(path)
     try:
+        if data["kdf"] == "none":
+            return bytes.fromhex(data["open"])
+        if passphrase is None:
+            raise CheckFailed("passphrase.needed")
+        key = _stretch(passphrase, bytes.fromhex(data["salt"]))
         nonce, body = bytes.fromhex(data["nonce"]), bytes.fromhex(data["body"])
         return AESGCM(key).decrypt(nonce, body, b"posctl key 1")
     except InvalidTag:
         raise CheckFailed("passphrase.wrong") from None
+    except (KeyError, TypeError, ValueError):
+        raise UsageError("setup.damaged", path=str(path)) from None
 
 
-def is_open(box: bytes) -> bool:
-    """Whether no passphrase is needed."""
-    return bool(json.loads(box)["kdf"] == "none")
+def is_open(path: Path) -> bool:
+    """Whether no passphrase is needed. Raises UsageError ``setup.damaged``."""
+    data = read_json(path)
+    return isinstance(data, dict) and data.get("kdf") == "none"
 
 
 def _stretch(passphrase: str, salt: bytes) -> bytes:
@@ -90,6 +97,11 @@ class Operator:
     role: str
     certificate: x509.Certificate
     key: Ed25519PrivateKey
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, 64 hexadecimal digits."""
+        return _fingerprint(self.certificate)
 
     def sign(self, purpose: str, body: object) -> Json:
         """Signature over purpose and canonical body, with the certificate."""
@@ -243,19 +255,23 @@ def load_certificate(path: Path) -> x509.Certificate:
         raise UsageError("setup.damaged", path=str(path)) from error
 
 
-def key_box(folder: Path, name: str) -> bytes:
+def key_file(folder: Path, name: str) -> Path:
     """Raises UsageError ``operator.missing`` with the names that exist."""
     path = folder / f"{name}.key"
-    if not name or path.parent != folder or not path.is_file():
+    if name not in operator_names(folder) or not path.is_file():
         known = ", ".join(operator_names(folder)) or "-"
         raise UsageError("operator.missing", name=name, known=known)
-    return path.read_bytes()
+    return path
 
 
 def load_operator(folder: Path, name: str, passphrase: str | None) -> Operator:
-    """Raises UsageError ``operator.missing``, CheckFailed ``passphrase.wrong``."""
-    box = key_box(folder, name)
+    """Raises UsageError ``operator.missing``, ``setup.damaged``; CheckFailed
+    ``passphrase.wrong``."""
+    path = key_file(folder, name)
     certificate = load_certificate(folder / f"{name}.pem")
-    key = Ed25519PrivateKey.from_private_bytes(unprotect(box, passphrase))
+    try:
+        key = Ed25519PrivateKey.from_private_bytes(unprotect(path, passphrase))
+    except ValueError:
+        raise UsageError("setup.damaged", path=str(path)) from None
     signer = _signer(certificate)
     return Operator(signer.name, signer.role, certificate, key)

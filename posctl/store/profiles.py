@@ -45,7 +45,10 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Profile:
-    """A provider's rules. Money is Decimal yuan; days and seconds say so."""
+    """A provider's rules. Money is Decimal yuan; days, seconds, bytes say so.
+
+    ``sha256`` is of the whole signed text: two texts of one version differ in it.
+    """
 
     name: str
     version: int
@@ -68,6 +71,8 @@ class Profile:
     poll_seconds: float
     wait_seconds: float
     contacts: dict[str, str]
+    largest_picture: int
+    sha256: str
     pinned: Pinned | None
 
     @property
@@ -100,7 +105,7 @@ def pin(text: str, pinned: Pinned) -> str:
 def parse(text: str, *, source: str) -> Profile:
     """Raises UsageError ``profile.invalid`` naming the place and the key."""
     try:
-        return _profile(tomllib.loads(text))
+        return _profile(tomllib.loads(text), text)
     except KeyError as error:
         raise UsageError(
             "profile.invalid", source=source, reason=f"{error.args[0]} is missing"
@@ -110,7 +115,11 @@ def parse(text: str, *, source: str) -> Profile:
         raise UsageError("profile.invalid", source=source, reason=reason) from None
 
 
-def _profile(data: dict[str, Any]) -> Profile:
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _profile(data: dict[str, Any], text: str) -> Profile:
     terminal, identity = data["terminal"], data["identity"]
     return Profile(
         name=str(data["name"]),
@@ -134,12 +143,14 @@ def _profile(data: dict[str, Any]) -> Profile:
         poll_seconds=float(data["poll"]["every_seconds"]),
         wait_seconds=float(data["poll"]["wait_seconds"]),
         contacts=dict(data["contacts"]),
+        largest_picture=int(data["pictures"]["largest_bytes"]),
+        sha256=_sha256(text),
         pinned=Pinned(**data["pinned"]) if "pinned" in data else None,
     )
 
 
 def _signed_part(text: str) -> Json:
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {"sha256": _sha256(text)}
 
 
 def install(folder: Path, text: str, root: Operator) -> Profile:
@@ -166,7 +177,7 @@ def load(folder: Path, name: str, root: x509.Certificate, now: datetime) -> Prof
     except OSError:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "-"
         raise UsageError("profile.missing", profile=name, known=known) from None
-    except (CheckFailed, ValueError):
+    except (CheckFailed, ValueError, RecursionError):
         raise CheckFailed("profile.signature", path=str(path)) from None
     if signer.role != ROOT:
         raise CheckFailed("profile.signature", path=str(path))
