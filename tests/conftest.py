@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import MakeSite, Site
+from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import Bench, Scenario
 
@@ -36,3 +36,12 @@ def make_site(tmp_path: Path) -> Iterator[MakeSite]:
 @pytest.fixture
 def site(make_site: MakeSite) -> Site:
     return make_site()
+
+
+@pytest.fixture
+def sent(site: Site, tmp_path: Path) -> Path:
+    """An order file on its way: in no inbox, in nobody's store yet."""
+    path = tmp_path / "sent.posctl-order"
+    to_file = ["--order-file", str(path)]
+    site.run("change", "run", *site.means(), *to_file, answers=RUN_ANSWERS).ok()
+    return path

@@ -22,15 +22,6 @@ from posctl.store.home import Home
 File = dict[str, Any]
 
 
-@pytest.fixture
-def sent(site: Site, tmp_path: Path) -> Path:
-    """An order file on its way: in no inbox, in nobody's store yet."""
-    path = tmp_path / "sent.posctl-order"
-    to_file = ["--order-file", str(path)]
-    site.run("change", "run", *site.means(), *to_file, answers=RUN_ANSWERS).ok()
-    return path
-
-
 def approve(site: Site, path: Path) -> str:
     """The error code that the office meets it with, or "taken"."""
     number = json.loads(path.read_text())["body"]["order"]

@@ -81,6 +81,7 @@ MESSAGES: dict[str, str] = {
     "ask.last_four": "Last four digits of the new number, from the merchant's paper",
     # steps
     "wait.work": "working",
+    "wait.terminal": "waiting for the terminal",
     "wait.card": "waiting for the card",
     "wait.provider": "waiting for the provider",
     "wait.audit": "waiting for the provider's audit",

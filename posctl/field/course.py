@@ -88,6 +88,7 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
 def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
     """A mismatch is recorded as an order that ended before it began."""
     place = session.place
+    place.person.waiting("wait.terminal")
     try:
         found = look(place, driver)
     except IdentityMismatch as mismatch:

@@ -143,8 +143,10 @@ class Commit:
         Raises:
             OtherChannel: ``commit.manual``, as long as it has decided nothing.
         """
-        if self._ask_once() in _UNDECIDED:
+        status = self._query(self.journal.order)
+        if status.progress in _UNDECIDED:
             raise OtherChannel("commit.manual", order=self.journal.number)
+        self._report(status)
 
     def read_back(self) -> None:
         """This provider cannot show the account: the final state is asked once more,
@@ -289,10 +291,12 @@ class Commit:
         return self.provider.query(order.application, Deadline(CALL_SECONDS))
 
     def _ask_once(self) -> Progress:
-        order = self.journal.order
-        status = self._query(order)
+        """What the provider says now; recorded when it is news."""
+        return self._report(self._query(self.journal.order))
+
+    def _report(self, status: ApplicationStatus) -> Progress:
         kind, reached = _REPORTED[status.progress]
-        if order.state is not reached:
+        if self.journal.order.state is not reached:
             evidence = {"raw": status.raw, "text": status.text}
             if status.reason:
                 evidence["reason"] = status.reason

@@ -19,7 +19,7 @@ from protocols.sensitive import AccountNumber, mask
 Clock = Callable[[], datetime]
 
 _ADAPTERS: Mapping[str, str] = {"chinaums": "posctl.providers.chinaums"}
-_DIGITS = re.compile(r"\d(?:[ -]?\d){5,}[Xx]?")
+_DIGITS = re.compile(r"\d(?:[^0-9A-Za-z]{0,2}\d){5,}[Xx]?")
 _LONGEST_TEXT = 200
 
 
@@ -173,5 +173,5 @@ def printable(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text)
     plain = "".join(c if c.isprintable() else " " for c in plain)
-    hidden = _DIGITS.sub(lambda m: mask(re.sub("[ -]", "", m[0])), plain)
+    hidden = _DIGITS.sub(lambda m: mask(re.sub("[^0-9A-Za-z]", "", m[0])), plain)
     return hidden[:_LONGEST_TEXT]

@@ -1,0 +1,569 @@
+"""People and outsiders that lie, and machines that fail at the wrong moment.
+
+Each of these once lost money, proof, or the way on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_field_office import office
+from test_handover import Event, File, approve, resign, root_of
+from world import RUN_ANSWERS, MakeSite, Site
+
+from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
+from emulator.faults import Fault
+from posctl.change.order import approval_digest
+from posctl.model.canonical import canonical
+from posctl.model.errors import CheckFailed
+from posctl.office import commit
+from posctl.providers.chinaums import ChinaUms
+from posctl.store.home import Home
+from posctl.store.sealing import binding, seal
+
+OTHER_OLD = "6212345678900000003"
+
+
+def shown(site: Site, number: str) -> dict[str, Any]:
+    return site.run("change", "show", number).ok()
+
+
+# -- the provider --------------------------------------------------------------
+
+
+@pytest.mark.req("R41")
+def test_a_no_to_the_signature_is_checked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed by another way already: the provider says no, and means yes."""
+    number = site.approved()
+    real = ChinaUms.sign
+
+    def twice(self: ChinaUms, *arguments: Any) -> None:
+        real(self, *arguments)
+        real(self, *arguments)
+
+    monkeypatch.setattr(ChinaUms, "sign", twice)
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+    assert (site.account(), site.version()) == (NEW_NUMBER, 2)
+
+
+@pytest.mark.req("R38")
+def test_a_yes_to_the_signature_is_checked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider says that it signed, and did not."""
+    number = site.approved()
+    monkeypatch.setattr(commit, "_SIGN_SECONDS", 0.2)
+    monkeypatch.setattr(ChinaUms, "sign", lambda self, *arguments: None)
+    lied = site.commit(number)
+    assert (lied.code, lied.error["params"]["cause"]) == (8, "provider.contradicts")
+    monkeypatch.undo()
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+    assert (site.version(), site.signed()) == (2, 1)
+
+
+@pytest.mark.req("R41")
+def test_a_host_that_dies_after_the_signature_leaves_it_unknown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question afterwards never left this machine; the signature did."""
+    number = site.approved()
+    real = ChinaUms.sign
+
+    def sign_and_die(self: ChinaUms, *arguments: Any) -> None:
+        real(self, *arguments)
+        site.bench.provider.stop()
+
+    monkeypatch.setattr(ChinaUms, "sign", sign_and_die)
+    lost = site.commit(number)
+    assert (lost.code, lost.error["code"]) == (8, "effect.unknown")
+    assert shown(site, number)["unsettled_effect"] == "sign"
+    refused = site.run("change", "rollback", number)
+    assert refused.error["code"] == "rollback.too_late"
+
+
+@pytest.mark.req("R41")
+def test_a_no_after_a_lost_signature_needs_a_person_and_has_a_way_on(
+    site: Site,
+) -> None:
+    number = site.approved()
+    site.bench.provider.faults.add(Fault("alter_sign", "refuse_before"))
+    assert site.commit(number).code == 8
+    with site.bench.ledger.locked() as ledger:
+        (application,) = ledger.applications.values()
+        application.status = "05"  # waits for something else: cannot be signed now
+    assert site.commit(number).code == 6
+    assert shown(site, number)["state"] == "MANUAL"
+    again = site.commit(number)
+    assert (again.code, again.error["code"]) == (9, "commit.manual")
+    assert site.propose().error["code"] == "order.open"
+    with site.bench.ledger.locked():
+        application.status, application.fail_reason = "04", "withdrawn"
+    assert site.commit(number).code == 6
+    assert shown(site, number)["state"] == "REJECTED"
+    assert site.account() == OLD_NUMBER
+
+
+@pytest.mark.req("R38")
+def test_a_readback_that_fails_once_is_asked_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = site.approved()
+    real = ChinaUms.terminals
+    calls = iter(range(99))
+
+    def empty_at_the_end(self: ChinaUms, *arguments: Any) -> tuple[str, ...]:
+        found = real(self, *arguments)
+        return () if next(calls) == 2 else found
+
+    monkeypatch.setattr(ChinaUms, "terminals", empty_at_the_end)
+    failed = site.commit(number)
+    assert (failed.code, failed.error["code"]) == (8, "readback.failed")
+    assert site.run("receipt", "show", number).error["code"] == "receipt.none"
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+@pytest.mark.req("R41")
+def test_a_store_older_than_the_provider_is_not_called_rejected(
+    site: Site, tmp_path: Path
+) -> None:
+    """Restored from a copy made before the commit: 1002 is no refusal."""
+    import shutil
+
+    number = site.approved()
+    shutil.copytree(site.home / "office", tmp_path / "copy")
+    site.commit(number).ok()
+    shutil.rmtree(site.home / "office")
+    shutil.copytree(tmp_path / "copy", site.home / "office")
+    again = site.run("change", "commit", number)
+    assert (again.code, again.error["code"]) == (8, "effect.unknown")
+    assert again.error["params"]["cause"] == "provider.duplicate"
+    assert shown(site, number)["state"] in ("EFFECTIVE", "APPROVED")
+
+
+# -- time ------------------------------------------------------------------------
+
+
+@pytest.mark.req("R11")
+@pytest.mark.req("R34")
+def test_a_resume_before_the_signature_checks_again(site: Site) -> None:
+    """Applied, then nobody came back for 100 days."""
+    number = site.approved()
+    session = office(site, timedelta())
+    real = commit.Commit.sign
+    try:
+        commit.Commit.sign = _interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            commit.commit(session, number, 1.0)
+    finally:
+        commit.Commit.sign = real  # type: ignore[method-assign]
+    assert shown(site, number)["state"] == "SUBMITTED"
+    with pytest.raises(CheckFailed) as caught:
+        commit.commit(office(site, timedelta(days=100)), number, 1.0)
+    assert caught.value.code == "order.expired"
+    assert (site.account(), site.signed()) == (OLD_NUMBER, 0)
+    assert shown(site, number)["state"] == "EXPIRED"
+
+
+def _interrupted(self: commit.Commit) -> None:
+    raise KeyboardInterrupt
+
+
+# -- a technician with a key of his own ------------------------------------------
+
+
+def forge(site: Site, path: Path, change: Callable[[str, File], File]) -> None:
+    """Rewrite payloads of the order file and sign again, as li could."""
+    data = json.loads(path.read_text())
+    chain: list[Event] = []
+    for item in data["body"]["events"]:
+        event = Event.from_json(item)
+        last = chain[-1] if chain else None
+        payload = change(event.kind, dict(event.payload))
+        chain.append(
+            Event.chained(event.order_id, last, event.time, event.kind, payload)
+        )
+    data["body"]["events"] = [event.to_json() for event in chain]
+    data["body"]["head"] = chain[-1].hash
+    resign(site, data)
+    path.write_text(json.dumps(data))
+
+
+def part(kind: str, **values: object) -> Callable[[str, File], File]:
+    return lambda k, payload: payload | values if k == kind else payload
+
+
+@pytest.mark.req("R2")
+@pytest.mark.req("R3")
+@pytest.mark.parametrize(
+    ("kind", "values", "code"),
+    [
+        ("look.done", {"old_mask": "620000******0005"}, "account.old_mismatch"),
+        ("look.done", {"old_version": 7}, "tag.forged"),
+        ("look.done", {"tag": None}, "tag.missing"),
+        ("look.done", {"tag": "E000"}, "tag.forged"),
+        ("look.done", {"tid": "11000002"}, "look.mismatch"),
+        ("account.sealed", {"new_mask": "621626*********0019"}, "account.hash"),
+        ("account.sealed", {"new_hash": "0" * 64}, "account.hash"),
+        ("preflight.passed", {"fee": "-5.00"}, "order.refused"),
+        ("preflight.passed", {"documents": 5}, "order.payload"),
+        ("preflight.passed", {"documents": [{}]}, "order.payload"),
+        ("order.proposed", {"valid_until": 5}, "order.payload"),
+        ("order.proposed", {"valid_until": "soon"}, "order.payload"),
+        ("order.opened", {"operator": "wang"}, "signature.other"),
+        ("order.opened", {"field_id": "ZZZZ"}, "signature.other"),
+        ("account.sealed", {"luhn": "yes"}, "order.payload"),
+    ],
+)
+def test_an_invented_part_is_refused(
+    site: Site,
+    sent: Path,
+    kind: str,
+    values: File,
+    code: str,
+) -> None:
+    forge(site, sent, part(kind, **values))
+    assert approve(site, sent) == code
+    assert site.account() == OLD_NUMBER
+
+
+@pytest.mark.req("R34")
+def test_the_field_cannot_lengthen_an_order_s_life(
+    site: Site,
+    sent: Path,
+) -> None:
+    late = part("order.proposed", valid_until="2099-01-01T00:00:00.000Z")
+    forge(site, sent, late)
+    assert approve(site, sent) == "taken"
+    number = json.loads(json.dumps(site.run("orders").ok()["orders"]))[0]["order"]
+    with pytest.raises(CheckFailed) as caught:
+        commit.commit(office(site, timedelta(days=15, hours=1)), number, 1.0)
+    assert caught.value.code == "order.expired"
+
+
+@pytest.mark.req("R3")
+def test_a_box_without_the_old_number_is_refused(
+    site: Site,
+    sent: Path,
+) -> None:
+    """What is sealed is li's to choose; the office opens it and looks."""
+    key = os.urandom(32)
+    plain = {
+        "new": NEW_NUMBER,
+        "old": None,
+        "mobile": "13552535506",
+        "holder": "",
+        "key": key.hex(),
+    }
+    assert approve_with_box(site, sent, canonical(plain), key) == "account.old_missing"
+
+
+@pytest.mark.parametrize("plain", [b"", b"[]", b"{}", b'{"new": 5}'])
+def test_a_box_of_junk_is_refused(
+    site: Site,
+    sent: Path,
+    plain: bytes,
+) -> None:
+    assert approve_with_box(site, sent, plain, b"k") == "seal.content"
+
+
+def approve_with_box(site: Site, path: Path, plain: bytes, key: bytes) -> str:
+    import hashlib
+    import hmac
+
+    data = json.loads(path.read_text())
+    number = data["body"]["order"]
+    profile = office(site, timedelta()).place.profile
+    recipient = profile.in_force.office_key
+    box = seal(recipient, binding("account", number, number[:4], recipient), plain)
+    sha256 = hashlib.sha256(box).hexdigest()
+    own = hmac.new(key, NEW_NUMBER.encode(), hashlib.sha256).hexdigest()
+    data["boxes"][sha256] = base64.b64encode(box).decode()
+    data["body"]["attachments"].append(sha256)
+    path.write_text(json.dumps(data))
+    forge(site, path, part("account.sealed", sealed=sha256, new_hash=own))
+    return approve(site, path)
+
+
+@pytest.mark.req("R7")
+def test_the_provider_gets_the_pictures_that_were_approved(
+    site: Site,
+    sent: Path,
+) -> None:
+    """Other pictures under the same hashes, sealed and signed by li."""
+    import hashlib
+
+    data = json.loads(sent.read_text())
+    number = data["body"]["order"]
+    recipient = office(site, timedelta()).place.profile.in_force.office_key
+    for item in data["body"]["documents"]:
+        info = binding(f"document {item['kind']}", number, number[:4], recipient)
+        box = seal(recipient, info, b"\xff\xd8\xffanother picture")
+        item["box"] = hashlib.sha256(box).hexdigest()
+        data["boxes"][item["box"]] = base64.b64encode(box).decode()
+    resign(site, data)
+    sent.write_text(json.dumps(data))
+    assert approve(site, sent) == "taken"
+    refused = site.commit(number)
+    assert (refused.code, refused.error["code"]) == (7, "document.others")
+    assert site.signed() == 0
+
+
+def test_a_file_put_in_the_place_of_the_received_one_is_noticed(
+    site: Site,
+    sent: Path,
+) -> None:
+    copy = sent.read_bytes()
+    assert approve(site, sent) == "taken"
+    number = json.loads(copy)["body"]["order"]
+    kept = site.home / "office" / "orders" / f"{number}.posctl-order"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(copy)
+    forge(site, kept, part("order.sent", to="elsewhere"))
+    assert site.commit(number).error["code"] == "orderfile.swapped"
+
+
+@pytest.mark.req("R30")
+def test_the_digest_covers_what_was_approved(site: Site) -> None:
+    number = site.approved()
+    order = office(site, timedelta()).place.journal(number).order
+    for change in (
+        {"new_hash": "0"},
+        {"branch": "0"},
+        {"fee": "1"},
+        {"valid_until": "0"},
+        {"documents": ()},
+        {"profile_sha256": "0"},
+        {"tid": "0"},
+        {"old_mask": None},
+        {"kind": "credit"},
+    ):
+        assert approval_digest(replace(order, **change)) != approval_digest(order)
+
+
+# -- terminals and receipts ------------------------------------------------------
+
+
+@pytest.mark.req("R38")
+def test_a_terminal_that_shows_the_right_mask_without_the_mac_is_caught(
+    site: Site,
+) -> None:
+    from protocols.bindingtag import BindingTag
+    from protocols.iso8583 import parameters
+
+    number = site.approved()
+    site.commit(number).ok()
+    forged = BindingTag("621626*********0018", 2, b"\0" * 8).to_hex()
+    core = site.bench.terminal.core
+    core.parameters[parameters.BINDING_TAG] = bytes.fromhex(forged)
+    assert site.confirm(number).error["code"] == "tag.forged"
+    assert shown(site, number)["state"] == "EFFECTIVE"
+
+
+def test_a_receipt_must_be_an_approver_s_and_this_order_s(site: Site) -> None:
+    import hashlib
+    import sqlite3
+
+    from posctl.store import keys
+
+    number = site.approved()
+    site.commit(number).ok()
+    site.run("orders").ok()  # the field takes it back
+    body = {"order": number, "mid": MID, "tid": TID, "new": "621626*********0018"}
+    cases = {
+        "signature.role": ("li", body),
+        "receipt.other": ("wang", body | {"order": "AAAA-22222"}),
+    }
+    for code, (name, content) in cases.items():
+        who = keys.load_operator(Home(site.home).operators, name, None)
+        content = content | {"issued": "2026-11-23T12:00:00.000Z"}
+        signed = canonical({"body": content, "proof": who.sign("receipt", content)})
+        sha256 = hashlib.sha256(signed).hexdigest()
+        for place in ("field", "office"):
+            with sqlite3.connect(site.home / place / "log.db") as db:
+                db.execute(
+                    "INSERT INTO attachments VALUES (?, ?, ?)", (sha256, number, signed)
+                )
+                db.execute(
+                    "UPDATE orders SET projection ="
+                    " json_set(projection, '$.receipt', ?)",
+                    (sha256,),
+                )
+        assert site.run("receipt", "show", number).error["code"] == code
+
+
+@pytest.mark.req("R45")
+def test_a_receipt_can_be_read_when_its_signer_s_certificate_is_over(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime
+
+    from posctl.model.clock import SystemClock
+
+    number = site.approved()
+    site.commit(number).ok()
+    site.run("orders").ok()
+    later = datetime.now(UTC) + timedelta(days=800)
+    monkeypatch.setattr(SystemClock, "now", lambda self: later)
+    assert site.run("receipt", "show", number).ok()["result"] == "EFFECTIVE"
+
+
+# -- ways on ---------------------------------------------------------------------
+
+
+@pytest.mark.req("R37")
+def test_a_reverse_order_may_begin_before_the_terminal_has_confirmed(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    number = site.approved()
+    site.commit(number).ok()
+    site.run("orders").ok()
+    core = site.bench.terminal.core
+    site.bench.loop.run(site.bench.terminal.host.download())
+    assert core.binding_tag().version == 2  # type: ignore[union-attr]
+    answers = [OLD_NUMBER, OLD_NUMBER, NEW_NUMBER, *RUN_ANSWERS[1:]]
+    back = site.run("change", "run", "--typed", *site.means(), answers=answers)
+    assert back.ok()["old"] == "621626*********0018"
+    second = str(back.ok()["order"])
+    site.run("change", "approve", second, answers=[OLD_NUMBER[-4:]]).ok()
+    site.commit(second).ok()
+    assert (site.account(), site.version()) == (OLD_NUMBER, 3)
+
+
+@pytest.mark.req("R37")
+def test_a_lost_order_file_is_handed_over_again_without_the_pictures(
+    site: Site,
+) -> None:
+    number = str(site.propose().ok()["order"])
+    (site.home / "office" / "inbox" / f"{number}.posctl-order").unlink()
+    for picture in site.bench.pictures.iterdir():
+        picture.unlink()
+    again = site.run("change", "resume", number, *site.means())
+    assert again.ok()["state"] == "PROPOSED"
+    site.approve(number).ok()
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+def test_a_picture_too_large_for_the_provider_is_refused_at_once(site: Site) -> None:
+    path = site.bench.pictures / "0025.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(1_500_000))
+    ran = site.propose()
+    assert (ran.code, ran.error["code"]) == (7, "document.size")
+
+
+def test_the_largest_picture_that_passes_is_taken_by_the_provider(site: Site) -> None:
+    path = site.bench.pictures / "0025.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(1_499_990))
+    number = site.approved()
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+def test_profiles_whose_terminals_show_nothing_close_without_one(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    from posctl.store import profiles
+
+    site = make_site()
+    home = Home(site.home)
+    text = (home.profiles / "emulator.toml").read_text()
+    silent = text.replace('confirm = "binding_tag"', 'confirm = "n/a"')
+    profiles.install(home.profiles, silent, root_of(home))
+    number = site.approved()
+    assert shown(site, number)["terminal"] == "n/a"
+    site.commit(number).ok()
+    closed = site.run("change", "confirm", number, "--port", "/dev/nothing").ok()
+    assert (closed["state"], closed["terminal"]) == ("CLOSED", "n/a")
+
+
+# -- machines that fail ----------------------------------------------------------
+
+
+def test_a_fifo_in_the_inbox_hangs_nothing(site: Site) -> None:
+    inbox = site.home / "office" / "inbox"
+    inbox.mkdir(exist_ok=True)
+    os.mkfifo(inbox / "AAAA-22222.posctl-order")
+    assert site.spawn("orders").code == 0
+
+
+def test_boxes_of_another_type_are_refused(
+    site: Site,
+    sent: Path,
+) -> None:
+    for boxes in ([], "x", {"a": 5}, {"a": "b"}):
+        data = json.loads(sent.read_text())
+        data["boxes"] = boxes
+        broken = sent.with_name("broken")
+        broken.write_text(json.dumps(data))
+        assert approve(site, broken) == "orderfile.unreadable"
+
+
+def test_the_users_own_copy_is_left_alone(site: Site, sent: Path) -> None:
+    assert approve(site, sent) == "taken"
+    assert sent.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "home.json",
+        "root.pem",
+        "operators/li.key",
+        "operators/li.pem",
+        "profiles/emulator.sig",
+        "profiles/emulator.toml",
+        "office/seal.key",
+        "office/credentials.key",
+        "office/provider-ca.pem",
+        "field/log.db",
+        "office/log.db",
+        f"field/terminals/{MID}.json",
+    ],
+)
+@pytest.mark.parametrize("damage", [b"{}", b"[" * 5000, b"\xff\xfe\x00junk" * 999])
+def test_a_damaged_set_up_is_said_in_words(
+    site: Site, name: str, damage: bytes
+) -> None:
+    number = str(site.propose().ok()["order"])
+    (site.home / name).write_bytes(damage)
+    for suffix in ("-wal", "-shm"):
+        (site.home / f"{name}{suffix}").unlink(missing_ok=True)
+    commands: list[tuple[list[str], list[str]]] = [
+        (["orders"], []),
+        (["change", "show", number], []),
+        (["change", "run", *site.means()], list(RUN_ANSWERS)),
+        (["change", "approve", number], ["0018"]),
+        (["merchant", "fetch", MID], []),
+    ]
+    codes = [site.run(*words, answers=answers).code for words, answers in commands]
+    assert set(codes) <= {0, 2, 5, 7}
+    assert any(codes) or (damage == b"" and name.endswith("log.db"))
+    assert site.account() == OLD_NUMBER
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["change", "show", "../../x"],
+        ["change", "commit", "A" * 300],
+        ["change", "resume", "\udcff"],
+        ["change", "run", "--wait-card", "inf"],
+        ["change", "commit", "AAAA-22222", "--wait", "nan"],
+        ["merchant", "fetch", "../x"],
+        ["merchant", "fetch", "9" * 30],
+    ],
+)
+def test_arguments_that_make_no_sense_are_usage_errors(
+    site: Site, words: list[str]
+) -> None:
+    assert site.run(*words).code == 2
+    assert not list(site.home.parent.rglob("*x.lock"))
