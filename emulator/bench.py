@@ -11,7 +11,6 @@ import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from emulator.acquirer.ca import Authority
 from emulator.acquirer.chinaums import Accesser, Course
@@ -98,12 +97,7 @@ class Bench:
     def __enter__(self) -> Bench:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _fill_ledger(self) -> None:

@@ -16,9 +16,10 @@ import click
 import pytest
 
 import posctl
+from posctl.cli.failures import ERRORS
 from posctl.cli.main import COMMANDS
 from posctl.cli.main import posctl as root_command
-from posctl.cli.messages import ERRORS, MESSAGES
+from posctl.cli.messages import MESSAGES
 
 SOURCE = Path(posctl.__file__).parent
 CATALOGUE = SOURCE / "cli" / "messages.py"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from emulator.acquirer.ledger import Ledger, TerminalRecord
+from emulator.tcp import TcpListener
 from protocols.errors import ProtocolError
 from protocols.iso8583 import FrameFeeder, Message, frame, keys, parameters
 from protocols.iso8583.codec import Value
@@ -74,30 +75,22 @@ class IsoHost:
         now: Callable[[], datetime] = lambda: datetime.now(CHINA),
     ) -> None:
         self.ledger = ledger
-        self.port = 0
         self._algorithm = mac_algorithm
         self._now = now
         self._lines: dict[str, _Line] = {}
-        self._connections: set[asyncio.Transport] = set()
-        self._server: asyncio.Server | None = None
+        self._listener = TcpListener(lambda known: _Connection(known, self.answer))
 
     async def start(self, port: int = 0) -> int:
         """Listen on 127.0.0.1; the port taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self._connections, self.answer), "127.0.0.1", port
-        )
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self.port
+        return await self._listener.start(port)
 
     async def stop(self) -> None:
         """Close the listener and every connection. May be repeated."""
-        if self._server is not None:
-            self._server.close()
-        for transport in list(self._connections):
-            transport.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        await self._listener.stop()
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
 
     def settlements(self, tid: str) -> list[HostSettlement]:
         """What this terminal has settled, oldest first."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from types import TracebackType
 
 from emulator.card import frames
 from emulator.card.applet import Applet, CardGone, CardMute, CardProfile
@@ -53,12 +52,7 @@ class DirectCardServer:
     def __enter__(self) -> DirectCardServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _serve(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
+from emulator.tcp import TcpListener
 from protocols.poslink import Answering, Request, Response
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -119,28 +120,8 @@ class _Connection(asyncio.Protocol):
             self._known.discard(self._transport)
 
 
-class TcpPort:
+class TcpPort(TcpListener):
     """POSLink on 127.0.0.1; ``port`` is known after ``start``."""
 
     def __init__(self, answer: Answer) -> None:
-        self.port = 0
-        self._answer = answer
-        self._connections: set[asyncio.Transport] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self, port: int = 0) -> int:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self._answer, self._connections), "127.0.0.1", port
-        )
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self.port
-
-    async def stop(self) -> None:
-        """Close the listener and every connection. May be repeated."""
-        if self._server is not None:
-            self._server.close()
-        for transport in list(self._connections):
-            transport.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        super().__init__(lambda known: _Connection(answer, known))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 
 from posctl.change import orderfile
-from posctl.change.journal import Journal, exclusive
-from posctl.change.order import Order, check_makers, fold
-from posctl.change.person import Person
+from posctl.change.order import Order, check_makers
+from posctl.change.place import Place
 from posctl.change.states import Holder
 from posctl.model.canonical import Json
-from posctl.model.clock import Clock, moment
+from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed, UsageError
-from posctl.store.eventlog import EventLog
 from posctl.store.files import read_json, remove
-from posctl.store.home import Home
 from posctl.store.keys import APPROVER, Operator, check_signature
-from posctl.store.profiles import Profile
-
-INBOX_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,27 +31,12 @@ class TerminalList:
         return moment(self.fetched)
 
 
-class FieldPlace:
+class FieldPlace(Place):
     """The field's store, its profile, and who works there."""
 
     holder = Holder.FIELD
-
-    def __init__(self, home: Home, clock: Clock, person: Person) -> None:
-        self.home = home
-        self.clock = clock
-        self.person = person
-        self.holder_name = ""  # of the card just read: in memory only
-        self.log = EventLog(home.field / "log.db", fold, clock)
-
-    @cached_property
-    def profile(self) -> Profile:
-        return self.home.profile(self.clock.now())
-
-    def journal(self, number: str) -> Journal:
-        return Journal(self.log, self.holder, number)
-
-    def orders(self) -> list[Order]:
-        return [Order.from_json(p) for p in self.log.projections()]
+    holder_name = ""
+    """Of the card that was just read: in memory only."""
 
     def terminal_list(self, mid: str) -> TerminalList:
         """The list that the office fetched and signed for this merchant.
@@ -96,25 +73,8 @@ class FieldPlace:
             raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
         return found
 
-    def collect(self) -> None:
-        """Take in the order files that came back; one that is wrong is left there."""
-        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
-            for path in sorted(self._inbox()):
-                try:
-                    self.take(path)
-                    remove(path)
-                except CheckFailed as failure:
-                    self.person.tell("inbox.refused", path=path, reason=failure.code)
-
-    def _inbox(self) -> Iterator[Path]:
-        return (self.home.field / "inbox").glob(f"*{orderfile.SUFFIX}")
-
-    def take(self, path: Path) -> Order:
-        """Take one order back. Doing it twice is harmless.
-
-        Raises:
-            CheckFailed: not the office's, altered, forked, or an older state.
-        """
+    def _take(self, path: Path) -> Order:
+        """Back from the office: nothing that is not the office's, or was not ours."""
         file = orderfile.read(path, self.home.root, self.clock.now())
         if file.signer.role != APPROVER or file.sender is not Holder.OFFICE:
             raise CheckFailed("signature.role", role=file.signer.role, needed=APPROVER)

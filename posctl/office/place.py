@@ -4,85 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
-from posctl.change.journal import Journal, exclusive, last_payload
-from posctl.change.order import Order, check_makers, fold, replay
+from posctl.change.journal import last_payload
+from posctl.change.order import Order, check_makers, replay
 from posctl.change.orderfile import OrderFile
-from posctl.change.person import Person
+from posctl.change.place import Place
 from posctl.change.states import Holder
 from posctl.model.canonical import Json
-from posctl.model.clock import Clock
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.providers import Provider, open_provider
-from posctl.store.eventlog import EventLog
-from posctl.store.files import remove, write_private
+from posctl.store.files import write_private
 from posctl.store.home import Home
 from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
-from posctl.store.profiles import Profile
-
-INBOX_SECONDS = 10.0
 
 
-class OfficePlace:
+class OfficePlace(Place):
     """The office's store. What needs no secret works without a passphrase."""
 
     holder = Holder.OFFICE
-
-    def __init__(self, home: Home, clock: Clock, person: Person) -> None:
-        self.home = home
-        self.clock = clock
-        self.person = person
-        self.log = EventLog(home.office / "log.db", fold, clock)
-
-    @cached_property
-    def profile(self) -> Profile:
-        return self.home.profile(self.clock.now())
-
-    def journal(self, number: str) -> Journal:
-        return Journal(self.log, self.holder, number)
-
-    def orders(self) -> list[Order]:
-        return [Order.from_json(p) for p in self.log.projections()]
 
     def order_path(self, number: str) -> Path:
         """Where the order file with its sealed pictures waits for the submission."""
         return self.home.office / "orders" / orderfile.file_name(number)
 
-    def collect(self) -> None:
-        """Take in the order files that arrived; one that is wrong is left there."""
-        for path in sorted(self._inbox()):
-            try:
-                self.take(path)
-                remove(path)
-            except CheckFailed as failure:
-                self.person.tell("inbox.refused", path=path, reason=failure.code)
-
-    def _inbox(self) -> Iterator[Path]:
-        return (self.home.office / "inbox").glob(f"*{orderfile.SUFFIX}")
-
-    def take(self, path: Path) -> Order:
-        """Take one order over from the field. Doing it twice is harmless.
-
-        An order that is sound but may not go on (another profile, another order of
-        the merchant under way) is taken and refused, so that it can go back.
-
-        Raises:
-            CheckFailed: ``orderfile.*``, ``signature.*``, ``chain.*``.
+    def _take(self, path: Path) -> Order:
+        """From the field. An order that is sound but may not go on (another profile,
+        another order of the merchant under way) is refused, so that it can go back.
         """
         file = self._read(path)
-        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
-            events = self.log.events(file.number)
-            check_makers(file.events, len(events), Holder.FIELD)
-            against = None if events else self._why_not(file)
-            self.log.absorb(file.events, file.attachments)
-            return self._receive(file, path, against)
+        events = self.log.events(file.number)
+        check_makers(file.events, len(events), Holder.FIELD)
+        against = None if events else self._why_not(file)
+        self.log.absorb(file.events, file.attachments)
+        return self._receive(file, path, against)
 
     def _receive(
         self, file: OrderFile, path: Path, against: CheckFailed | None

@@ -1,0 +1,68 @@
+"""What field and office have in common: a store, a profile, a clock, a person."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from posctl.change import orderfile
+from posctl.change.journal import Journal, exclusive
+from posctl.change.order import Order, fold
+from posctl.change.person import Person
+from posctl.change.states import Holder
+from posctl.model.clock import Clock
+from posctl.model.errors import CheckFailed
+from posctl.store.eventlog import EventLog
+from posctl.store.files import remove
+from posctl.store.home import Home
+from posctl.store.profiles import Profile
+
+INBOX_SECONDS = 10.0
+"""How long another process may take with the same inbox."""
+
+
+class Place:
+    """One of the two places. ``folder`` is its part of the set-up."""
+
+    holder: ClassVar[Holder]
+
+    def __init__(self, home: Home, clock: Clock, person: Person) -> None:
+        self.home = home
+        self.clock = clock
+        self.person = person
+        self.folder = home.path / str(self.holder)
+        self.log = EventLog(self.folder / "log.db", fold, clock)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return self.home.profile(self.clock.now())
+
+    def journal(self, number: str) -> Journal:
+        return Journal(self.log, self.holder, number)
+
+    def orders(self) -> list[Order]:
+        return [Order.from_json(p) for p in self.log.projections()]
+
+    def take(self, path: Path) -> Order:
+        """Take an order over from the other place. Doing it twice is harmless.
+
+        Raises:
+            CheckFailed: what this place does not accept.
+            LinkFailed: ``order.busy``: another process is at it.
+        """
+        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
+            return self._take(path)
+
+    def _take(self, path: Path) -> Order:
+        raise NotImplementedError
+
+    def collect(self) -> None:
+        """Take in the order files that arrived; one that is wrong is left there."""
+        inbox = self.folder / "inbox"
+        for path in sorted(inbox.glob(f"*{orderfile.SUFFIX}")):
+            try:
+                self.take(path)
+                remove(path)
+            except CheckFailed as failure:
+                self.person.tell("inbox.refused", path=path, reason=failure.code)
