@@ -24,7 +24,7 @@ from emulator.faults import Fault
 from posctl.change.order import approval_digest
 from posctl.model.canonical import canonical
 from posctl.model.errors import CheckFailed
-from posctl.office import commit
+from posctl.office import application, commit
 from posctl.providers.chinaums import ChinaUms
 from posctl.store.home import Home
 from posctl.store.sealing import binding, seal
@@ -62,7 +62,7 @@ def test_a_yes_to_the_signature_is_checked(
 ) -> None:
     """The provider says that it signed, and did not."""
     number = site.approved()
-    monkeypatch.setattr(commit, "_SIGN_SECONDS", 0.2)
+    monkeypatch.setattr(application, "SIGN_SECONDS", 0.2)
     monkeypatch.setattr(ChinaUms, "sign", lambda self, *arguments: None)
     lied = site.commit(number)
     assert (lied.code, lied.error["params"]["cause"]) == (8, "provider.contradicts")
@@ -99,15 +99,15 @@ def test_a_no_after_a_lost_signature_needs_a_person_and_has_a_way_on(
     site.bench.provider.faults.add(Fault("alter_sign", "refuse_before"))
     assert site.commit(number).code == 8
     with site.bench.ledger.locked() as ledger:
-        (application,) = ledger.applications.values()
-        application.status = "05"  # waits for something else: cannot be signed now
+        (asked,) = ledger.applications.values()
+        asked.status = "05"  # waits for something else: cannot be signed now
     assert site.commit(number).code == 6
     assert shown(site, number)["state"] == "MANUAL"
     again = site.commit(number)
     assert (again.code, again.error["code"]) == (9, "commit.manual")
     assert site.propose().error["code"] == "order.open"
     with site.bench.ledger.locked():
-        application.status, application.fail_reason = "04", "withdrawn"
+        asked.status, asked.fail_reason = "04", "withdrawn"
     assert site.commit(number).code == 6
     assert shown(site, number)["state"] == "REJECTED"
     assert site.account() == OLD_NUMBER

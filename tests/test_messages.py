@@ -215,7 +215,7 @@ def test_the_search_finds_codes_in_tables_and_helpers() -> None:
         ("host.certificate", "links/https.py"),
         ("link.refused", "links/tcpline.py"),
         ("provider.duplicate", "providers/chinaums.py"),
-        ("provider.busy", "office/commit.py"),
+        ("provider.busy", "office/application.py"),
         ("store.locked", "store/eventlog.py"),
         ("account.same", "field/account.py"),
         ("look.mismatch", "field/look.py"),

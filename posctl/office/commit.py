@@ -7,25 +7,22 @@ is durable before the signature, and after the intent the only way is forward.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from typing import TypeVar
 
-from posctl.change.effects import Disputed, Effect, Outcome, perform, settle
+from posctl.change.effects import perform, settle
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order
-from posctl.change.orderfile import SealedDocument
 from posctl.change.states import State
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 from posctl.model.errors import (
     CheckFailed,
-    LinkFailed,
     NotYetEffective,
     OtherChannel,
     Refused,
     StateUnknown,
 )
+from posctl.office.application import Application
 from posctl.office.approve import (
     OpenedAccount,
     check_approval,
@@ -36,20 +33,7 @@ from posctl.office.approve import (
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
-from posctl.providers import (
-    ApplicationStatus,
-    ChangeRequest,
-    Picture,
-    Progress,
-    Provider,
-    UploadedPicture,
-)
-from posctl.store.sealing import binding, unseal
-
-T = TypeVar("T")
-_SIGN_SECONDS = 5.0
-_UNANSWERED = ("provider.busy",)
-"""Refusals that do not say whether it was done: they count as no answer."""
+from posctl.providers import ApplicationStatus, Progress
 
 
 class Commit:
@@ -59,12 +43,8 @@ class Commit:
         self.session = session
         self.place = session.place
         self.journal = journal
-        self.provider: Provider = session.provider()
+        self.application = Application(session, journal)
         self.wait = wait
-        self.effects = {
-            "apply": Effect("apply", self._apply, self._probe_apply),
-            "sign": Effect("sign", self._sign, self._probe_sign),
-        }
 
     # -- the course ------------------------------------------------------------
 
@@ -72,7 +52,7 @@ class Commit:
         """From APPROVED to EFFECTIVE, from wherever the last run ended."""
         order = self.journal.order
         if order.effect:
-            order = settle(self.journal, self.effects[order.effect])
+            order = settle(self.journal, self.application.effects[order.effect])
             self.place.person.tell("effect.settled", state=order.state)
         while (step := self._steps().get(self.journal.order.state)) is not None:
             step()
@@ -94,12 +74,9 @@ class Commit:
         person = self.place.person
         account = self._check_again()
         person.waiting("wait.provider")
-        self.request = self._request(account)
-        order = perform(
-            self.journal,
-            self.effects["apply"],
-            {"request_seq": self._next_seq(self.journal.order)},
-        )
+        self.application.prepare(account)
+        intent = {"request_seq": self.application.next_seq()}
+        order = perform(self.journal, self.application.effects["apply"], intent)
         person.tell("commit.applied", application=order.application)
 
     def sign(self) -> None:
@@ -108,9 +85,9 @@ class Commit:
         if not self.journal.order.committed:
             self._check_again()
         self.place.person.waiting("wait.provider")
-        application = self.journal.order.application
-        perform(self.journal, self.effects["sign"], {"application": application})
-        self.place.person.tell("commit.signed", application=application)
+        number = self.journal.order.application
+        perform(self.journal, self.application.effects["sign"], {"application": number})
+        self.place.person.tell("commit.signed", application=number)
 
     def _check_again(self) -> OpenedAccount:
         """Window, validity, approval, account, identity (R11)."""
@@ -143,7 +120,7 @@ class Commit:
         Raises:
             OtherChannel: ``commit.manual``, as long as it has decided nothing.
         """
-        status = self._query(self.journal.order)
+        status = self.application.query()
         if status.progress in _UNDECIDED:
             raise OtherChannel("commit.manual", order=self.journal.number)
         self._report(status)
@@ -156,12 +133,12 @@ class Commit:
             StateUnknown: ``readback.failed``; the next run reads back again.
         """
         order = self.journal.order
-        status = self._query(order)
-        tids = self.provider.terminals(order.mid, Deadline(CALL_SECONDS))
+        status = self.application.query()
+        tids = self.application.provider.terminals(order.mid, Deadline(CALL_SECONDS))
         evidence = {
             "raw": status.raw,
             "terminal_listed": order.tid in tids,
-            "account_shown": "read_binding" in self.provider.capabilities,
+            "account_shown": "read_binding" in self.application.provider.capabilities,
         }
         if status.progress is not Progress.EFFECTIVE or order.tid not in tids:
             self.journal.append("readback.failed", evidence)
@@ -169,130 +146,11 @@ class Commit:
         self.journal.append("readback.done", evidence)
         self.place.person.tell("commit.effective", mask=order.new_mask)
 
-    # -- the two effects -------------------------------------------------------
-
-    def _apply(self, order: Order) -> Json:
-        """A number that was used before is no refusal: this store may be older than
-        what the provider knows."""
-        call = self.provider.apply
-        deadline = Deadline(CALL_SECONDS)
-        answer = _answered(
-            lambda: call(self.request, order.request_seq, deadline),
-            also=("provider.duplicate",),
-        )
-        return {"application": answer}
-
-    def _probe_apply(self, order: Order) -> Outcome:
-        """Send the very same request again: taken now, or a duplicate (1002).
-
-        A duplicate is an application whose number was lost. It is not signed, so it
-        never takes effect; the next attempt has a new request number.
-        """
-        self.request = self._request(open_account(self.session, self.journal))
-        try:
-            return Outcome("done", self._apply(order))
-        except Refused as refusal:
-            return Outcome("refused", {"reason": refusal.code, **refusal.params})
-        except LinkFailed as failure:
-            if failure.code == "provider.duplicate":
-                return Outcome("void", {"orphan": order.request_seq})
-            raise
-
-    def _sign(self, order: Order) -> Json:
-        """Neither a yes nor a no is believed: the application is asked (R38, R41)."""
-        deadline = Deadline(CALL_SECONDS)
-        try:
-            _answered(lambda: self.provider.sign(order.application, deadline))
-        except Refused as refusal:
-            return self._refused_signature(order, refusal)
-        if not self._was_signed(order, patience=_SIGN_SECONDS):
-            raise LinkFailed("provider.contradicts", raw=order.application)
-        return {"application": order.application}
-
-    def _refused_signature(self, order: Order, refusal: Refused) -> Json:
-        if self._was_signed(order, patience=0.0):
-            return {"application": order.application, "refused": refusal.raw}
-        if order.lost_signs:
-            raise Disputed(
-                refusal.code, namespace=refusal.namespace, raw=refusal.raw
-            ) from refusal
-        raise refusal
-
-    def _was_signed(self, order: Order, *, patience: float) -> bool:
-        """After a signature was sent, no failure to ask means that it was not."""
-        try:
-            return self._is_signed(order, patience=patience)
-        except LinkFailed as failure:
-            raise LinkFailed("provider.undecided", raw=failure.code) from failure
-
-    def _probe_sign(self, order: Order) -> Outcome:
-        signed = self._is_signed(order, patience=0.0)
-        return Outcome("done" if signed else "void", {"asked": order.application})
-
-    def _is_signed(self, order: Order, *, patience: float) -> bool:
-        """Raises LinkFailed ``provider.undecided`` for a status that says nothing."""
-        deadline = Deadline(patience)
-        while True:
-            status = self._query(order)
-            if status.progress is Progress.UNKNOWN:
-                raise LinkFailed("provider.undecided", raw=status.raw)
-            if status.progress is not Progress.WAITING_MERCHANT:
-                return True
-            if deadline.passed:
-                return False
-            self.place.clock.sleep(self.place.profile.poll_seconds)
-
     # -- parts -----------------------------------------------------------------
-
-    def _request(self, account: OpenedAccount) -> ChangeRequest:
-        """With the pictures uploaded; an upload alone changes nothing."""
-        order = self.journal.order
-        return ChangeRequest(
-            mid=order.mid,
-            new=account.new,
-            old=account.old,
-            branch=order.branch,
-            mobile=account.mobile,
-            pictures=tuple(self._uploads(order)),
-            remark=order.number,
-        )
-
-    def _uploads(self, order: Order) -> list[UploadedPicture]:
-        """Exactly the profile's documents, each as it was checked and approved."""
-        media = {d["kind"]: d["type"] for d in order.documents}
-        sealed = self.place.file_of(order.number).documents
-        wanted = sorted(d.kind for d in self.place.profile.documents)
-        if sorted(item.kind for item in sealed) != wanted or sorted(media) != wanted:
-            raise CheckFailed("document.others", order=order.number)
-        return [self._upload(order, item, media[item.kind]) for item in sealed]
-
-    def _upload(
-        self, order: Order, item: SealedDocument, media_type: str
-    ) -> UploadedPicture:
-        profile = self.place.profile
-        purpose = f"document {item.kind}"
-        office_key = profile.in_force.office_key
-        info = binding(purpose, order.number, order.field_id, office_key)
-        body = unseal(self.session.secrets.seal_key, info, item.box)
-        _check_picture(order, item.kind, body)
-        label = next(d.label for d in profile.documents if d.kind == item.kind)
-        picture = Picture(item.kind, label, media_type)
-        return self.provider.upload(picture, body, Deadline(CALL_SECONDS))
-
-    def _next_seq(self, order: Order) -> str:
-        """At most 30 characters, unique: order number and attempt."""
-        attempt = sum(
-            event.kind == "apply.intended"
-            for event in self.journal.log.events(order.number)
-        )
-        return f"{order.number}-{attempt + 1}"
-
-    def _query(self, order: Order) -> ApplicationStatus:
-        return self.provider.query(order.application, Deadline(CALL_SECONDS))
 
     def _ask_once(self) -> Progress:
         """What the provider says now; recorded when it is news."""
-        return self._report(self._query(self.journal.order))
+        return self._report(self.application.query())
 
     def _report(self, status: ApplicationStatus) -> Progress:
         kind, reached = _REPORTED[status.progress]
@@ -328,22 +186,6 @@ _REPORTED: dict[Progress, tuple[str, State]] = {
     Progress.UNKNOWN: ("provider.unknown", State.UNKNOWN),
 }
 _UNDECIDED = (Progress.WAITING_MERCHANT, Progress.AUDITING, Progress.UNKNOWN)
-
-
-def _check_picture(order: Order, kind: str, body: bytes) -> None:
-    checked = next(d["sha256"] for d in order.documents if d["kind"] == kind)
-    if hashlib.sha256(body).hexdigest() != checked:
-        raise CheckFailed("document.others", order=order.number)
-
-
-def _answered(call: Callable[[], T], also: tuple[str, ...] = ()) -> T:
-    """A busy answer says nothing of what was done: it counts as no answer (R32)."""
-    try:
-        return call()
-    except Refused as refusal:
-        if refusal.code in (*_UNANSWERED, *also):
-            raise LinkFailed(refusal.code, raw=refusal.raw) from refusal
-        raise
 
 
 def commit(session: Session, number: str, wait: float) -> Order:
