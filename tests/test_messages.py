@@ -175,7 +175,11 @@ def lacking(uses: list[Use], patterns: dict[str, tuple[str, ...]]) -> list[str]:
         f"{use.place} {use.id} does not give {sorted(missing)}"
         for use in uses
         if use.given is not None
-        and (missing := placeholders(*patterns.get(use.id, ())) - use.given - {"code"})
+        and (
+            missing := placeholders(*patterns.get(use.id, ()))
+            - use.given
+            - {"code", "order"}
+        )
     ]
 
 

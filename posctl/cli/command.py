@@ -31,6 +31,8 @@ def command(
                 with console.working():
                     data = body(console, **options)
             except PosctlError as failure:
+                if "number" in options:  # for what to do next
+                    failure.params.setdefault("order", options["number"])
                 return console.failure(failure)
             console.result(data)
             return 0

@@ -464,15 +464,15 @@ ERRORS |= {
     ),
     "host.lost": (
         "the connection to {host} broke: {reason}",
-        "posctl change resume ORDER finds out what happened",
+        "posctl change resume {order} finds out what happened",
     ),
     "host.status": (
         "{host} answered with status {reason}",
-        "posctl change resume ORDER finds out what happened",
+        "posctl change resume {order} finds out what happened",
     ),
     "host.timeout": (
         "{host} did not answer within {seconds} s",
-        "posctl change resume ORDER finds out what happened",
+        "posctl change resume {order} finds out what happened",
     ),
     "host.url": ("the provider's address is not usable", "give an https address"),
     "host.ca_file": ("{path} is no usable CA file", "give the right PEM file"),
@@ -497,15 +497,15 @@ ERRORS |= {
     ),
     "provider.duplicate": (
         "the provider has had this request before: {namespace}/{raw}",
-        "posctl change resume ORDER",
+        "posctl change resume {order}",
     ),
     "provider.busy": (
         "the provider is busy: {raw}",
-        "posctl change resume ORDER later; do not send again",
+        "posctl change resume {order} later; do not send again",
     ),
     "provider.answer": (
         "the provider's answer cannot be trusted: {field}",
-        "posctl change resume ORDER asks again",
+        "posctl change resume {order} asks again",
     ),
     "provider.rejected": (
         "the provider rejected the change: {namespace}/{raw} {reason}",
@@ -513,11 +513,11 @@ ERRORS |= {
     ),
     "provider.contradicts": (
         "the provider refused a signature that may be there already: {raw}",
-        "posctl change resume ORDER asks what is true",
+        "posctl change resume {order} asks what is true",
     ),
     "provider.undecided": (
         "the provider's status {raw} decides nothing",
-        "posctl change resume ORDER later",
+        "posctl change resume {order} later",
     ),
 }
 
@@ -526,7 +526,7 @@ def describe(failure: PosctlError) -> Json:
     """Code, exit code, text and ``next`` of a failure, with its parameters."""
     params = {name: str(value) for name, value in failure.params.items()}
     text, following = ERRORS.get(failure.code, ERRORS["unexpected"])
-    known = {"code": failure.code, **params}
+    known = {"code": failure.code, "order": "ORDER", **params}
     return {
         "code": failure.code,
         "exit_code": failure.exit_code,
