@@ -23,8 +23,9 @@ from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
 from emulator.faults import Fault
 from posctl.change.order import approval_digest
 from posctl.model.canonical import canonical
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, Refused
 from posctl.office import application, commit
+from posctl.providers import ApplicationStatus, Progress
 from posctl.providers.chinaums import ChinaUms
 from posctl.store.home import Home
 from posctl.store.sealing import binding, seal
@@ -101,11 +102,11 @@ def test_a_no_after_a_lost_signature_needs_a_person_and_has_a_way_on(
     with site.bench.ledger.locked() as ledger:
         (asked,) = ledger.applications.values()
         asked.status = "05"  # waits for something else: cannot be signed now
-    assert site.commit(number).code == 6
+    assert site.commit(number).code == 9
     assert shown(site, number)["state"] == "MANUAL"
     again = site.commit(number)
     assert (again.code, again.error["code"]) == (9, "commit.manual")
-    assert site.propose().error["code"] == "order.open"
+    assert site.propose().error["code"] == "order.at_office"
     with site.bench.ledger.locked():
         asked.status, asked.fail_reason = "04", "withdrawn"
     assert site.commit(number).code == 6
@@ -114,9 +115,32 @@ def test_a_no_after_a_lost_signature_needs_a_person_and_has_a_way_on(
 
 
 @pytest.mark.req("R38")
-def test_a_readback_that_fails_once_is_asked_again(
+def test_a_readback_that_contradicts_is_asked_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Done, then "in review" when asked once more: no receipt until it is clear."""
+    number = site.approved()
+    real = commit.Commit.read_back
+
+    def wavering(self: commit.Commit) -> None:
+        query = self.application.query
+        again = lambda: replace(query(), raw="02", progress=Progress.AUDITING)  # noqa: E731
+        self.application.query = again  # type: ignore[method-assign]
+        real(self)
+
+    monkeypatch.setattr(commit.Commit, "read_back", wavering)
+    failed = site.commit(number)
+    assert (failed.code, failed.error["code"]) == (8, "readback.failed")
+    assert site.run("receipt", "show", number).error["code"] == "receipt.none"
+    monkeypatch.undo()
+    os.environ["POSCTL_HOME"] = str(site.home)
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+def test_a_terminal_that_left_the_merchant_after_the_signature_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The takings go to the new account all the same: EFFECTIVE, with a warning."""
     number = site.approved()
     real = ChinaUms.terminals
     calls = iter(range(99))
@@ -126,10 +150,33 @@ def test_a_readback_that_fails_once_is_asked_again(
         return () if next(calls) == 2 else found
 
     monkeypatch.setattr(ChinaUms, "terminals", empty_at_the_end)
-    failed = site.commit(number)
-    assert (failed.code, failed.error["code"]) == (8, "readback.failed")
-    assert site.run("receipt", "show", number).error["code"] == "receipt.none"
+    committed = site.commit(number)
+    assert committed.ok()["state"] == "EFFECTIVE"
+    assert "does not list terminal" in committed.err
+
+
+@pytest.mark.req("R41")
+@pytest.mark.parametrize("raw", ["9999", "2000", "1003"])
+@pytest.mark.parametrize("call", range(3))
+def test_no_refused_question_decides_anything(
+    site: Site, monkeypatch: pytest.MonkeyPatch, raw: str, call: int
+) -> None:
+    """`alter_qry` says busy or no: whatever was signed is still signed."""
+    number = site.approved()
+    real = ChinaUms.query
+    calls = iter(range(99))
+
+    def refusing(self: ChinaUms, *arguments: Any) -> ApplicationStatus:
+        if next(calls) == call:
+            raise Refused("provider.refused", namespace="chinaums", raw=raw, text="")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(ChinaUms, "query", refusing)
+    first = site.commit(number)
+    assert first.code in (0, 5, 8), first.err
+    assert shown(site, number)["state"] not in ("REJECTED", "MANUAL")
     assert site.commit(number).ok()["state"] == "EFFECTIVE"
+    assert (site.account(), site.signed()) == (NEW_NUMBER, 1)
 
 
 @pytest.mark.req("R41")
@@ -144,10 +191,13 @@ def test_a_store_older_than_the_provider_is_not_called_rejected(
     site.commit(number).ok()
     shutil.rmtree(site.home / "office")
     shutil.copytree(tmp_path / "copy", site.home / "office")
-    again = site.run("change", "commit", number)
-    assert (again.code, again.error["code"]) == (8, "effect.unknown")
-    assert again.error["params"]["cause"] == "provider.duplicate"
-    assert shown(site, number)["state"] in ("EFFECTIVE", "APPROVED")
+    for _time in range(3):
+        again = site.run("change", "commit", number)
+        assert (again.code, again.error["code"]) == (9, "commit.older_store")
+    session = office(site, timedelta())
+    assert session.place.journal(number).order.state == "MANUAL"
+    assert session.place.log.outbox() == []
+    assert site.version() == 2
 
 
 # -- time ------------------------------------------------------------------------
@@ -214,7 +264,12 @@ def part(kind: str, **values: object) -> Callable[[str, File], File]:
         ("look.done", {"tid": "11000002"}, "look.mismatch"),
         ("account.sealed", {"new_mask": "621626*********0019"}, "account.hash"),
         ("account.sealed", {"new_hash": "0" * 64}, "account.hash"),
-        ("preflight.passed", {"fee": "-5.00"}, "order.refused"),
+        ("preflight.passed", {"fee": "-5.00"}, "order.payload"),
+        ("preflight.passed", {"fee": "5.00"}, "order.refused"),
+        ("account.sealed", {"branch": "1\n  fee 0"}, "order.payload"),
+        ("account.sealed", {"source": "the merchant\x1b[2K"}, "order.payload"),
+        ("look.done", {"tag": 5}, "tag.forged"),
+        ("look.done", {"tid": "[/x]"}, "order.payload"),
         ("preflight.passed", {"documents": 5}, "order.payload"),
         ("preflight.passed", {"documents": [{}]}, "order.payload"),
         ("order.proposed", {"valid_until": 5}, "order.payload"),
@@ -567,3 +622,111 @@ def test_arguments_that_make_no_sense_are_usage_errors(
 ) -> None:
     assert site.run(*words).code == 2
     assert not list(site.home.parent.rglob("*x.lock"))
+
+
+# -- what the second review found --------------------------------------------------
+
+
+@pytest.mark.req("R14")
+def test_a_crash_on_arrival_skips_no_check(site: Site, sent: Path) -> None:
+    """Absorbed, killed, taken again: the fee is still looked at."""
+    forge(site, sent, part("preflight.passed", fee="888.00"))
+    session = office(site, timedelta())
+    file = session.place._read(sent)
+    session.place.log.absorb(file.events, file.attachments)
+    assert approve(site, sent) == "order.refused"
+
+
+@pytest.mark.req("R40")
+def test_a_terminal_that_lags_is_confirmed_before_a_reverse_order(site: Site) -> None:
+    number = site.approved()
+    site.commit(number).ok()
+    again = site.propose()
+    assert (again.code, again.error["code"]) == (7, "order.unconfirmed")
+    assert number in again.error["next"]
+
+
+@pytest.mark.req("R39")
+def test_a_closed_order_does_not_move_any_more(site: Site) -> None:
+    number = site.approved()
+    site.commit(number).ok()
+    site.confirm(number).ok()
+    site.run("orders").ok()
+    before = shown(site, number)["events"]
+    for command in ("commit", "resume", "confirm", "commit", "resume"):
+        words = ["--port", site.bench.port] if command != "commit" else []
+        assert site.run("change", command, number, *words).code == 0
+    assert shown(site, number)["events"] == before
+    assert "left in the inbox" not in site.run("orders").err
+
+
+@pytest.mark.req("R37")
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_order_that_was_given_up_does_not_need_its_pictures(
+    site: Site, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Killed between `order.sent` and its file; then the pictures are edited."""
+    from posctl.change import orderfile
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(orderfile, "write", killed)
+    assert site.propose().code == 130
+    monkeypatch.undo()
+    os.environ["POSCTL_HOME"] = str(site.home)
+    (order,) = site.run("orders").ok()["orders"]
+    for picture in site.bench.pictures.iterdir():
+        picture.write_bytes(b"\xff\xd8\xffedited")
+    number = order["order"]
+    assert site.run("change", "resume", number, *site.means()).code == 0
+    site.approve(number).ok()
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+def test_an_open_application_is_not_sent_again_when_its_time_is_over(
+    site: Site,
+) -> None:
+    number = site.approved()
+    site.bench.provider.faults.add(Fault("complex_alter_acctinfo", "refuse_before"))
+    assert site.commit(number).code == 8
+    with pytest.raises(CheckFailed) as caught:
+        commit.commit(office(site, timedelta(days=100)), number, 1.0)
+    assert caught.value.code == "order.expired"
+    with site.bench.ledger.locked() as ledger:
+        assert not ledger.applications
+
+
+def test_wrong_credentials_do_not_end_an_order(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = site.approved()
+    real = ChinaUms.apply
+
+    def refused(self: ChinaUms, *arguments: Any) -> str:
+        raise Refused("provider.credentials", namespace="chinaums", raw="1001", text="")
+
+    monkeypatch.setattr(ChinaUms, "apply", refused)
+    assert site.commit(number).code == 5
+    monkeypatch.setattr(ChinaUms, "apply", real)
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+def test_an_application_that_is_still_open_is_not_rejected(site: Site) -> None:
+    """Refused now, signed by another way later: the log must not deny it."""
+    number = site.approved()
+    real = commit.Commit.sign
+    try:
+        commit.Commit.sign = _interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            commit.commit(office(site, timedelta()), number, 1.0)
+    finally:
+        commit.Commit.sign = real  # type: ignore[method-assign]
+    with site.bench.ledger.locked() as ledger:
+        (asked,) = ledger.applications.values()
+        asked.status = "05"
+    assert site.commit(number).error["code"] == "commit.manual"
+    with site.bench.ledger.locked():
+        asked.status = "03"
+    site.bench.ledger.change_account(MID, NEW_NUMBER, request=6)
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"

@@ -97,7 +97,7 @@ def test_the_approver_must_know_the_last_digits(site: Site) -> None:
 def test_only_the_typed_word_goes_on(site: Site, word: str) -> None:
     answers = [*RUN_ANSWERS[:-1], word]
     declined = site.run("change", "run", *site.means(), answers=answers)
-    assert (declined.code, declined.error["code"]) == (3, "person.declined")
+    assert (declined.code, declined.error["code"]) == (3, "propose.declined")
     (order,) = site.run("orders").ok()["orders"]
     assert order["state"] == "BACKED_UP"
     again = site.run(
@@ -120,7 +120,7 @@ def test_at_most_six_questions(site: Site) -> None:
 def test_one_open_order_a_terminal(site: Site) -> None:
     number = site.propose().ok()["order"]
     second = site.propose()
-    assert (second.code, second.error["code"]) == (7, "order.open")
+    assert (second.code, second.error["code"]) == (7, "order.at_office")
     assert number in second.error["next"]
 
 

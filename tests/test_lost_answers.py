@@ -113,8 +113,9 @@ def test_a_rejection_keeps_the_old_account(make_site: MakeSite) -> None:
     assert shown["state"] == "REJECTED"
     assert shown["reason"]
     assert (site.account(), site.version()) == (OLD_NUMBER, 1)
-    again = site.commit(number)
-    assert again.ok()["state"] == "REJECTED"
+    for command in ("commit", "resume"):
+        again = site.run("change", command, number)
+        assert (again.code, again.error["code"]) == (7, "order.over")
     assert site.run("receipt", "show", number).error["code"] == "receipt.none"
 
 

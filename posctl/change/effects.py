@@ -19,7 +19,7 @@ Phase = Literal["done", "void", "refused"]
 
 
 class Disputed(Refused):
-    """Refused now, while an earlier try went unanswered and may still be done."""
+    """Refused, and yet it may be done, or have been done: a person must find out."""
 
 
 @dataclass(frozen=True)

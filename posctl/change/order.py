@@ -69,6 +69,18 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 """What those parts are; the others are texts."""
 
+_SHAPES = {
+    "mid": re.compile(r"[0-9A-Za-z]{1,20}"),
+    "tid": re.compile(r"[0-9A-Za-z]{1,20}"),
+    "old_mask": re.compile(r"[0-9*]{6,40}"),
+    "new_mask": re.compile(r"[0-9*]{6,40}"),
+    "branch": re.compile(r"[0-9]{12}"),
+    "source": re.compile(r"[a-z ]{1,20}"),
+    "kind": re.compile(r"[a-z -]{1,20}"),
+    "fee": re.compile(r"[0-9]{1,6}\.[0-9]{2}"),
+}
+"""Those that people decide by: nobody may write more into them than they are."""
+
 _DOCUMENT = {"kind": str, "sha256": str, "size": int, "type": str}
 
 
@@ -259,6 +271,9 @@ def _kept(event: Event) -> dict[str, Any]:
         value = event.payload.get(name)
         if type(value) not in _TYPES.get(name, (str,)):
             raise CheckFailed("order.payload", kind=event.kind, part=name)
+        shape = _SHAPES.get(name)
+        if shape and isinstance(value, str) and not shape.fullmatch(value):
+            raise CheckFailed("order.payload", kind=event.kind, part=name)
         kept[name] = value
     if "documents" in kept:
         kept["documents"] = tuple(_document(item) for item in kept["documents"])
@@ -300,6 +315,16 @@ def _effect(order: Order, event: Event) -> dict[str, Any]:
     if "not_reached" in event.payload:
         return ended | {"committed": order.lost_signs > 0}
     return ended | {"lost_signs": order.lost_signs + 1}
+
+
+def order_over(order: Order) -> CheckFailed:
+    """For whoever wants to go on with an order that has ended."""
+    return CheckFailed(
+        "order.over",
+        order=order.number,
+        state=str(order.state),
+        reason=order.reason or "-",
+    )
 
 
 def approval_digest(order: Order) -> str:

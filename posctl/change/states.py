@@ -99,15 +99,15 @@ _IN_OFFICE: Moves = {
     "apply.done": _move(S.SUBMITTED, S.APPROVED),
     "apply.void": _stay(S.APPROVED),
     "apply.refused": _move(S.REJECTED, S.APPROVED),
+    "apply.disputed": _move(S.MANUAL, S.APPROVED),
     "sign.intended": _stay(S.SUBMITTED, S.UNKNOWN),
     "sign.done": _move(S.AUDITING, S.SUBMITTED, S.UNKNOWN),
     "sign.void": _move(S.SUBMITTED, S.SUBMITTED, S.UNKNOWN),
-    "sign.refused": _move(S.REJECTED, S.SUBMITTED),
     "sign.disputed": _move(S.MANUAL, S.SUBMITTED, S.UNKNOWN),
     "provider.waiting": _move(S.WAITING_MERCHANT, *_ASKED),
     "provider.auditing": _move(S.AUDITING, *_ASKED),
     "provider.unknown": _move(S.UNKNOWN, *_ASKED),
-    "provider.rejected": _move(S.REJECTED, *_ASKED, S.MANUAL),
+    "provider.rejected": _move(S.REJECTED, *_ASKED, S.MANUAL, S.READBACK),
     "provider.effective": _move(S.READBACK, *_ASKED, S.MANUAL),
     "readback.done": _move(S.EFFECTIVE, S.READBACK),
     "readback.failed": _stay(S.READBACK),
@@ -130,7 +130,7 @@ MADE_IN: dict[str, frozenset[Holder]] = {
 EFFECTS = ("apply", "sign", "settle")
 """Each has these kinds: ``intended`` before it, then ``done``, ``void`` (it did not
 happen, and cannot any more or does no harm) or ``refused`` (the outsider said no).
-A signing may also be ``disputed``: refused now, but an earlier one went unanswered."""
+``disputed``: refused, and yet it may be, or have been, done."""
 
 BEFORE_COMMIT = frozenset({"rollback.done", "order.expired"})
 """These end an order only while its commit point is not behind it."""

@@ -24,7 +24,7 @@ from posctl.cli.people import (
     find_in_place,
     office_session,
 )
-from posctl.cli.views import order_view
+from posctl.cli.views import order_view, shown_before_approval, what_next
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 
@@ -99,8 +99,12 @@ def _field_resume(
 ) -> Json:
     from posctl.field import course
 
+    place, order = find_in_place(console, home, number)
+    if place.holder is Holder.OFFICE and not order.final:
+        raise CheckFailed(
+            "order.at_office", order=number, state=str(order.state), since=order.changed
+        )
     session = field_session(console, home, operator)
-    order = session.place.journal(number).order
     means["port"] = means["port"] or order.address
     return _proposed(console, course.resume(session, number, _means(means)))
 
@@ -120,7 +124,7 @@ def _proposed(console: Console, proposed: Proposed) -> Json:
         "order_file": str(proposed.file),
         "apdus": proposed.order.apdus,
         "serial_bytes": proposed.serial_bytes,
-        "next": f"posctl change approve {number}",
+        "next": what_next(proposed.order),
     }
 
 
@@ -147,7 +151,7 @@ def approve(
         session.place.take(order_file)
     order = approve_order(session, number)
     console.tell("change.approved", order=number, name=order.approver)
-    return {**order_view(order), "next": f"posctl change commit {number}"}
+    return {**order_view(order), "next": what_next(order)}
 
 
 def _wait_option(body: Any) -> Any:
@@ -181,13 +185,7 @@ def _commit(
     session = office_session(console, home, operator)
     seconds = session.place.profile.wait_seconds if wait is None else wait
     order = commit_order(session, number, seconds)
-    return {**order_view(order), "next": _after_commit(order)}
-
-
-def _after_commit(order: Order) -> str | None:
-    if order.state is State.EFFECTIVE:
-        return f"posctl change confirm {order.number}"
-    return None
+    return {**order_view(order), "next": what_next(order)}
 
 
 @command(change, "confirm", "help.change.confirm")
@@ -206,13 +204,16 @@ def _confirm(
 ) -> Json:
     from posctl.field.confirm import confirm as confirm_order
 
+    order = find_in_place(console, home, number)[1]
+    if order.state not in (State.EFFECTIVE, State.CLOSED):
+        raise CheckFailed("order.not_effective", order=number, state=str(order.state))
     session = field_session(console, home, operator)
-    address = port or session.place.journal(number).order.address
+    address = port or order.address
     confirmed = confirm_order(session, number, address)
     return {
         **order_view(confirmed.order),
         "serial_bytes": confirmed.serial_bytes,
-        "next": f"posctl receipt show {number}",
+        "next": what_next(confirmed.order),
     }
 
 
@@ -239,8 +240,6 @@ def resume(
         return _commit(console, home, operator, wait, number)
     if order.state in (State.EFFECTIVE, State.CLOSED):
         return _confirm(console, home, operator, means["port"], number)
-    if order.final:
-        return {**order_view(order), "next": None}
     return _field_resume(
         console, home, operator, number, {**means, "card_wait": card_wait}
     )
@@ -252,8 +251,9 @@ def _say_found(console: Console, order: Order) -> None:
         order=order.number,
         state=str(order.state),
         since=order.changed,
-        effect=order.effect or _("word.none"),
     )
+    if order.effect:
+        console.tell("resume.effect", effect=order.effect, since=order.effect_since)
 
 
 @command(change, "rollback", "help.change.rollback")
@@ -266,7 +266,11 @@ def rollback(console: Console, home: Path, operator: str | None, number: str) ->
 
     place, order = find_in_place(console, home, number)
     _say_found(console, order)
-    if not order.may_roll_back and order.state is not State.ROLLED_BACK:
+    if order.final and order.state is not State.ROLLED_BACK:
+        from posctl.change.order import order_over
+
+        raise order_over(order)
+    if not order.may_roll_back and not order.final:
         raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
     if order.holder is not place.holder:
         raise CheckFailed("order.in_transit", order=number, holder=str(order.holder))
@@ -287,4 +291,5 @@ def show(console: Console, home: Path, number: str) -> Json:
         {"position": e.position, "time": e.time, "event": e.kind}
         for e in place.log.events(number)
     ]
-    return {**order_view(order), "events": events}
+    shown = {**order_view(order), "new": shown_before_approval(order)}
+    return {**shown, "next": what_next(order), "events": events}

@@ -13,7 +13,7 @@ import click
 from posctl.cli.console import Console
 from posctl.cli.messages import _
 from posctl.model.canonical import Json
-from posctl.model.errors import PosctlError
+from posctl.model.errors import LinkFailed, PosctlError
 
 Body = Callable[..., Json]
 
@@ -30,12 +30,16 @@ def command(
             try:
                 with console.working():
                     data = body(console, **options)
+                console.result(data)
+                return 0
+            except OSError as error:
+                return console.failure(_system_failure(error))
             except PosctlError as failure:
                 if "number" in options:  # for what to do next
                     failure.params.setdefault("order", options["number"])
+                    if isinstance(failure, LinkFailed):
+                        failure.params.setdefault("resume", options["number"])
                 return console.failure(failure)
-            console.result(data)
-            return 0
 
         json_option = click.option(
             "--json", "as_json", is_flag=True, help=_("option.json")
@@ -46,6 +50,12 @@ def command(
         return made
 
     return decorate
+
+
+def _system_failure(error: OSError) -> PosctlError:
+    """A folder of somebody else, a full disk, a closed pipe: a line, no traceback."""
+    reason = error.strerror or type(error).__name__
+    return LinkFailed("system.refused", reason=reason, path=error.filename or "-")
 
 
 def _path() -> str:

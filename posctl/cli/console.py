@@ -7,7 +7,10 @@ a line with the elapsed time appears at least every two seconds.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +19,12 @@ from typing import Any, TypeVar
 import click
 
 from posctl.cli.failures import describe
-from posctl.cli.messages import _
+from posctl.cli.main import SCHEMA
+from posctl.cli.messages import _, plain
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, Declined, PosctlError
 
 T = TypeVar("T")
-SCHEMA = "posctl/1"
 ASKS = "? "
 """How a question begins where stdin is not a terminal."""
 _TRIES = 3
@@ -55,7 +58,7 @@ class Console:
             try:
                 return check(answer)
             except CheckFailed as failure:
-                self._say(f"  {describe(failure)['text']}")
+                self.tell_failure(failure)
         raise Declined("person.no_answer", question=_(question))
 
     def confirm(self, question: str, word: str, **params: object) -> None:
@@ -63,7 +66,15 @@ class Console:
         if self._read(_("ask.word", word=word), secret=False).strip() != word:
             raise Declined("person.declined", word=word)
 
+    def tell_failure(self, failure: PosctlError) -> None:
+        """One that will be asked again."""
+        self._say(f"  {describe(failure)['text']}")
+
     # -- asking ----------------------------------------------------------------
+
+    def new_passphrase(self, name: str, *, least: int) -> str:
+        question = _("ask.new_passphrase", name=name, least=least)
+        return self._read(question, secret=True)
 
     def passphrase(self, name: str, *, again: bool = False) -> str:
         question = _("ask.passphrase", name=name)
@@ -74,6 +85,7 @@ class Console:
     def _read(self, question: str, *, secret: bool) -> str:
         with self._ticker.silent():
             if sys.stdin.isatty():
+                forget_what_was_typed_ahead()
                 typed = click.prompt(question, hide_input=secret, err=True)
                 return str(typed)
             click.echo(f"{ASKS}{question}:", err=True)
@@ -84,7 +96,7 @@ class Console:
 
     def _say(self, text: str) -> None:
         self._ticker.spoke()
-        click.echo(text, err=True)
+        click.echo(wrapped(text), err=True)
 
     # -- the end of a command --------------------------------------------------
 
@@ -105,9 +117,9 @@ class Console:
         if self.as_json:
             self._print_json({"ok": failure.exit_code == 0, "error": shown})
         else:
-            click.echo(f"{_failure_word(failure)} {shown['text']}", err=True)
+            click.echo(wrapped(f"{_failure_word(failure)} {shown['text']}"), err=True)
             if shown["next"]:
-                click.echo(f"next: {shown['next']}", err=True)
+                click.echo(wrapped(f"next: {shown['next']}"), err=True)
         return failure.exit_code
 
     def _print_json(self, data: Json) -> None:
@@ -117,6 +129,39 @@ class Console:
 
 def _failure_word(failure: PosctlError) -> str:
     return _("word.note") if failure.exit_code == 0 else f"posctl: {failure.code}:"
+
+
+def forget_what_was_typed_ahead() -> None:
+    """A confirmation must be typed after its question was shown."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        import msvcrt
+
+        while msvcrt.kbhit():  # type: ignore[attr-defined,unused-ignore]
+            msvcrt.getwch()  # type: ignore[attr-defined,unused-ignore]
+    else:
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def wrapped(text: str) -> str:
+    """Wrapped at words for a person's terminal; in a pipe a line stays a line."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns - 1
+    return "\n".join(
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+        if line.strip()
+        else line
+        for line in text.split("\n")
+    )
 
 
 class Ticker:
@@ -204,20 +249,30 @@ def _shown(value: object) -> str:
         return ", ".join(str(item) for item in value)
     if isinstance(value, dict):
         return " ".join(f"{name}={item}" for name, item in value.items())
-    return "-" if value in (None, "", []) else str(value)
+    return "-" if value in (None, "", []) else plain(value)
+
+
+_WHOLE = ("order", "state", "position")  # what people copy
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z")
+
+
+def _in_a_cell(value: object) -> str:
+    """Times to the minute: the seconds are in the JSON."""
+    return _STAMP.sub(r"\1 \2Z", _shown(value))
 
 
 def _print_table(name: str, rows: list[dict[str, Any]]) -> None:
     from rich.console import Console as RichConsole
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         click.echo(_("table.empty", name=_label(name)))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in rows[0]:
-        table.add_column(_label(column), overflow="fold")
+        table.add_column(_label(column), overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        table.add_row(*(Text(_in_a_cell(value)) for value in row.values()))
     width = None if sys.stdout.isatty() else 200
     RichConsole(width=width, highlight=False).print(table)

@@ -6,7 +6,7 @@ of the error; none of them is ever sensitive. The exit code is the error class's
 
 from __future__ import annotations
 
-from posctl.cli.messages import text_of
+from posctl.cli.messages import _, text_of
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
 
@@ -103,7 +103,8 @@ ERRORS |= {
         "use a terminal application that tells it",
     ),
     "look.other_terminal": (
-        "order {order} is for terminal {tid}, but this is {found}",
+        "order {order} is for terminal {tid}, serial {serial}; this is {found}, serial"
+        " {found_serial}",
         "connect the right terminal",
     ),
     "binding.moved": (
@@ -156,7 +157,7 @@ ERRORS |= {
         "use the number of the present settlement account",
     ),
     "account.same": (
-        "nothing to do: takings go to {number} already",
+        "nothing to do: the new number is the present account that you named, {number}",
         "",
     ),
     "account.hash": (
@@ -168,6 +169,26 @@ ERRORS |= {
         "stop: tell the security officer",
     ),
     # orders
+    "order.over": (
+        "order {order} is over: {state} ({reason}); nothing of it goes on",
+        "a new try is a new order: posctl change run",
+    ),
+    "order.effective": (
+        "order {order} is EFFECTIVE: there is nothing left to propose",
+        "posctl change confirm {order}",
+    ),
+    "order.at_office": (
+        "order {order} is at the office: {state} since {since}",
+        "posctl change show {order}",
+    ),
+    "propose.declined": (
+        "not confirmed: the order stays as it is",
+        "posctl change resume {order}, or posctl change rollback {order}",
+    ),
+    "settle.declined": (
+        "not settled: takings go to {mask} already, the terminal does not show it yet",
+        "posctl change confirm {order}",
+    ),
     "order.missing": ("no order {order} here", "posctl orders"),
     "order.open": (
         "order {order} of this terminal is unfinished: {state} since {since}",
@@ -223,10 +244,29 @@ ERRORS |= {
         "stop: tell the security officer",
     ),
     "commit.manual": (
-        "the provider refused to sign order {order}, but an earlier signature went"
-        " unanswered",
+        "the provider does not let order {order} be signed, and has not rejected it:"
+        " whether it takes effect is not decided",
         "call the provider's official contact; then posctl change resume {order}",
     ),
+    "commit.older_store": (
+        "the provider had the request of order {order} before: this office's store is"
+        " older than what the provider knows",
+        "restore a newer back-up of the store; call the provider's official contact",
+    ),
+    "order.unconfirmed": (
+        "the terminal still shows the account that order {order} has replaced",
+        "posctl change confirm {order}, then start again",
+    ),
+    "tag.later": (
+        "terminal {tid} shows a later version of the binding, which cannot be checked"
+        " here",
+        "call the office: the binding has moved once more",
+    ),
+    "provider.no_status": (
+        "the provider did not say what became of the application: {raw}",
+        "posctl change resume {order}",
+    ),
+    "system.refused": ("{path}: {reason}", "check rights, disk and pipes"),
     "log.unreadable": (
         "the event log holds what is not its own",
         "restore it from your back-up",
@@ -241,7 +281,7 @@ ERRORS |= {
     ),
     "order.busy": ("{order} is being worked on by another run", "wait for it"),
     "order.not_approved": (
-        "confirm first: order {order} is not approved",
+        "order {order} is not approved yet: confirm first",
         "posctl change approve {order}",
     ),
     "order.not_proposed": (
@@ -274,8 +314,8 @@ ERRORS |= {
         "posctl change show {order}",
     ),
     "commit.pending": (
-        "order {order} is accepted, not yet effective ({state}); the old account"
-        " is still paid",
+        "order {order} is accepted, not yet effective ({state}); as of this answer"
+        " the old account is paid",
         "posctl change resume {order}",
     ),
     "commit.unknown": (
@@ -526,7 +566,11 @@ def describe(failure: PosctlError) -> Json:
     """Code, exit code, text and ``next`` of a failure, with its parameters."""
     params = {name: str(value) for name, value in failure.params.items()}
     text, following = ERRORS.get(failure.code, ERRORS["unexpected"])
+    if "{order}" in following and "order" not in params:
+        following = _("next.again")
     known = {"code": failure.code, "order": "ORDER", **params}
+    if "resume" in params and "change resume" not in following:
+        following = _("next.resume", first=following, order=params["resume"])
     return {
         "code": failure.code,
         "exit_code": failure.exit_code,

@@ -13,6 +13,9 @@ import click
 from posctl import __version__
 from posctl.cli.messages import _
 
+SCHEMA = "posctl/1"
+"""Of what ``--json`` prints."""
+
 COMMANDS: dict[str, str] = {
     "setup": "posctl.cli.setup:setup",
     "demo": "posctl.cli.demo:demo",
@@ -71,6 +74,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(_run(arguments))
 
 
+def _show_as_json(error: click.ClickException) -> None:
+    """One object on stdout, also for what click itself refuses."""
+    import json
+
+    shown = {
+        "code": "usage",
+        "exit_code": error.exit_code,
+        "text": error.format_message(),
+        "next": "posctl --help",
+        "params": {},
+    }
+    whole = {"schema": SCHEMA, "command": "", "ok": False, "error": shown}
+    click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+
+
 def _run(arguments: list[str] | None) -> int:
     try:
         code = posctl.main(arguments, prog_name="posctl", standalone_mode=False)
@@ -78,7 +96,10 @@ def _run(arguments: list[str] | None) -> int:
         click.echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        if "--json" in (arguments if arguments is not None else sys.argv):
+            _show_as_json(error)
+        else:
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo(_("error.interrupted"), err=True)

@@ -70,6 +70,7 @@ MESSAGES: dict[str, str] = {
     # asking
     "ask.word": "Type {word} to go on",
     "ask.passphrase": "Passphrase of {name}",
+    "ask.new_passphrase": "Passphrase of {name} ({least} characters or more)",
     "ask.again": "{question} once more",
     "ask.old_number": "Number of the present settlement account (not shown)",
     "ask.new_number": "Number of the new card (not shown)",
@@ -87,8 +88,8 @@ MESSAGES: dict[str, str] = {
     "wait.settle": "waiting for the terminal to settle",
     "wait.fetch": "waiting for the terminal to fetch its parameters",
     "wait.elapsed": "… {label}, {seconds} s",
-    "look.done": "look: terminal {tid}, serial {serial}, merchant {mid};"
-    " pays to {mask}; terminal and provider's list agree",
+    "look.done": "look: terminal {tid}, serial {serial}, is on the provider's list of"
+    " merchant {mid}; it shows {mask}",
     "preflight.batch": "note: {count} transactions, {amount} yuan are not settled yet;"
     " they need not be",
     "preflight.done": "preflight: window open, {documents} documents present",
@@ -110,16 +111,24 @@ MESSAGES: dict[str, str] = {
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
     "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  number    {source}; kind of card: {kind}; check digit {check_digit}"
-    "\n  terminal's binding tag: {tag}",
+    "\n  terminal's binding tag: {tag}"
+    "\n  To refuse: posctl change rollback {order}",
     "change.approved": "order {order} approved by {name}",
     "commit.applied": "application {application} taken; it has no effect yet",
     "commit.signed": "application {application} signed: COMMIT POINT",
     "commit.status": "provider says {raw}: {state}",
+    "commit.not_listed": "warning: the provider does not list terminal {tid} under"
+    " merchant {mid} any more",
     "commit.effective": "EFFECTIVE: takings go to {mask}",
     "receipt.issued": "receipt of order {order} signed",
     "effect.settled": "asked what became of the interrupted step: {state}",
-    "resume.found": "order {order} stands at {state} since {since}; interrupted"
-    " step: {effect}",
+    "resume.found": "order {order} stands at {state} since {since}",
+    "resume.effect": "a run ended in the middle of this step: {effect}, begun {since}",
+    "next.again": "try again",
+    "next.resume": "{first}; then: posctl change resume {order}",
+    "document.yours": "the pictures in {folder} are sealed now; the originals show the"
+    " card's number and are yours to delete",
+    "setup.next": "posctl merchant fetch MID; and keep {root} somewhere else",
     "inbox.refused": "left in the inbox: {path} ({reason})",
     "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
     "\n  {count} transactions, {amount} yuan.",
@@ -127,9 +136,8 @@ MESSAGES: dict[str, str] = {
     "terminal.confirmed": "terminal {tid} shows {mask}",
     "setup.done": "set up in {path}",
     "table.empty": "no {name}",
-    "word.none": "none",
     "word.note": "note:",
-    "error.interrupted": "interrupted. What was reached is in the event log:"
+    "error.interrupted": "\ninterrupted. What was reached is in the event log:"
     " `posctl orders` shows it, `posctl change resume ORDER` goes on.",
     # demo and emulate
     "demo.title": "{number}. {title}",
@@ -146,7 +154,7 @@ MESSAGES: dict[str, str] = {
     " {version}",
     "demo.screen": "terminal's parameter: {mask}, version {version}",
     "demo.direct": "the card is on the direct link, not in a pcscd: {reason}",
-    "emulate.ready": "The bench is up. Ctrl-C stops it.",
+    "emulate.ready": "The bench is up. Ctrl-C stops it. In another shell:",
 }
 
 
@@ -157,7 +165,12 @@ def _(message: str, **params: object) -> str:
 
 def text_of(pattern: str, params: Mapping[str, object]) -> str:
     """``pattern`` filled in; a parameter that is missing shows its name."""
-    return pattern.format_map(_Shown(params))
+    return pattern.format_map(_Shown({k: plain(v) for k, v in params.items()}))
+
+
+def plain(value: object) -> str:
+    """Fit to print: what others wrote must not move the cursor or add lines."""
+    return "".join(c if c.isprintable() else "?" for c in str(value))
 
 
 class _Shown(dict[str, object]):

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 @home_option
 def orders(console: Console, home: Path, only_open: bool) -> Json:
     newest: dict[str, Order] = {}
+    unfinished: set[str] = set()
     for place in (field_place(console, home), office_place(console, home)):
         for order in place.orders():
+            if not order.final:  # also where only one of the two has heard of it
+                unfinished.add(order.number)
             known = newest.get(order.number)
             if known is None or order.position > known.position:
                 newest[order.number] = order
     by_time = sorted(newest.values(), key=lambda order: order.opened)
-    shown = [order for order in by_time if not (only_open and order.final)]
+    shown = [o for o in by_time if not only_open or o.number in unfinished]
     return {"orders": [order_row(order) for order in shown]}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posctl.cli.console import Console
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, NoDevice, UsageError
+
+_TRIES = 3
 
 if TYPE_CHECKING:
     from posctl.change.order import Order
@@ -74,7 +77,17 @@ def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | 
     from posctl.store import keys
 
     path = keys.key_file(home.operators, name)
-    passphrase = None if keys.is_open(path) else console.passphrase(name)
+    if keys.is_open(path):
+        return keys.load_operator(home.operators, name, None), None
+    for _try in range(_TRIES - 1):
+        passphrase = console.passphrase(name)
+        try:
+            return keys.load_operator(home.operators, name, passphrase), passphrase
+        except CheckFailed as failure:
+            if not sys.stdin.isatty():
+                raise
+            console.tell_failure(failure)
+    passphrase = console.passphrase(name)
     return keys.load_operator(home.operators, name, passphrase), passphrase
 
 

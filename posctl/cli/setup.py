@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from posctl.cli.messages import _
 from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
-from posctl.model.errors import CheckFailed, UsageError
+from posctl.model.errors import CheckFailed, Declined, UsageError
 from posctl.store import keys, profiles
 from posctl.store.files import write_private
 from posctl.store.home import Home, Settings
 from posctl.store.sealing import public_text
 
 _SHORTEST_PASSPHRASE = 10
+_TRIES = 3
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
@@ -87,6 +89,7 @@ def setup(
         "technician": technician,
         "approver": approver,
         "test": test,
+        "next": _("setup.next", root=home / "root.key"),
     }
 
 
@@ -135,7 +138,19 @@ def _passphrases(
 
 
 def _new_passphrase(console: Console, name: str) -> str:
-    first = console.passphrase(name)
+    """Asked again on a terminal until it is long enough and typed twice alike."""
+    for _try in range(_TRIES):
+        try:
+            return _passphrase_twice(console, name)
+        except CheckFailed as failure:
+            if not sys.stdin.isatty():
+                raise
+            console.tell_failure(failure)
+    raise Declined("person.no_answer", question=name)
+
+
+def _passphrase_twice(console: Console, name: str) -> str:
+    first = console.new_passphrase(name, least=_SHORTEST_PASSPHRASE)
     if len(first) < _SHORTEST_PASSPHRASE:
         raise CheckFailed("passphrase.short", least=_SHORTEST_PASSPHRASE)
     if console.passphrase(name, again=True) != first:

@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from posctl.change.order import Order
 from posctl.change.states import State
 
-_NOT_KNOWN = (State.UNKNOWN, State.MANUAL, State.READBACK)
-
 
 def order_view(order: Order) -> Json:
-    """What every command on one order returns; masks only."""
+    """What every command on one order returns; masks only.
+
+    ``effective`` is the account that takings go to; None while the provider may have
+    changed it since it was asked, and for orders that are over (later ones may have
+    changed it). ``pending`` is the account that is to follow (R40).
+    """
     return {
         "order": order.number,
         "state": str(order.state),
         "terminal": str(order.terminal),
-        "holder": str(order.holder),
+        "holder": None if order.final else str(order.holder),
         "mid": order.mid,
         "tid": order.tid,
         "old": order.old_mask,
@@ -33,15 +36,50 @@ def order_view(order: Order) -> Json:
     }
 
 
+def shown_before_approval(order: Order) -> str:
+    """The approver takes the last four digits from paper, not from a list (R30)."""
+    if order.state is State.PROPOSED and order.new_mask:
+        return order.new_mask[:-4] + "****"
+    return order.new_mask
+
+
 def effective(order: Order) -> str | None:
-    """The account that takings go to, as far as is known; None: not known (R40)."""
-    if order.state in (State.EFFECTIVE, State.CLOSED):
+    """The account that takings go to, as far as it is known for certain now."""
+    if order.state is State.EFFECTIVE:
         return order.new_mask
-    return None if order.state in _NOT_KNOWN else order.old_mask
+    return None if order.final or order.committed else order.old_mask
 
 
 def _undecided(order: Order) -> bool:
     return not order.final and order.state is not State.EFFECTIVE
+
+
+_NEXT: dict[State, str] = {
+    **dict.fromkeys(
+        (State.DRAFT, State.PRECHECKED, State.BACKED_UP), "posctl change resume {}"
+    ),
+    State.PROPOSED: "posctl change approve {}",
+    **dict.fromkeys(
+        (
+            State.APPROVED,
+            State.SUBMITTED,
+            State.WAITING_MERCHANT,
+            State.AUDITING,
+            State.UNKNOWN,
+            State.MANUAL,
+            State.READBACK,
+        ),
+        "posctl change commit {}",
+    ),
+    State.EFFECTIVE: "posctl change confirm {}",
+    State.CLOSED: "posctl receipt show {}",
+}
+
+
+def what_next(order: Order) -> str | None:
+    """The command that brings the order on; None where it is over without effect."""
+    pattern = _NEXT.get(order.state)
+    return pattern.format(order.number) if pattern else None
 
 
 def order_row(order: Order) -> Json:
@@ -50,8 +88,8 @@ def order_row(order: Order) -> Json:
         "order": order.number,
         "state": str(order.state),
         "terminal": str(order.terminal),
-        "holder": str(order.holder),
+        "holder": None if order.final else str(order.holder),
         "tid": order.tid,
-        "new": order.new_mask,
-        "changed": order.changed[:16].replace("T", " "),
+        "new": shown_before_approval(order),
+        "changed": order.changed,
     }

@@ -61,7 +61,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         link.close()
     facts: Json = {
         "aid": card.aid,
-        "kind": str(card.kind),
+        "kind": card.kind.value,
         "label": card.label,
         "luhn": card.luhn_ok,
     }

@@ -18,7 +18,7 @@ from posctl.field.look import LOOK_SECONDS, open_driver
 from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
-from posctl.model.errors import CheckFailed, NotYetEffective
+from posctl.model.errors import CheckFailed, Declined, NotYetEffective
 from posctl.terminals import TerminalDriver
 from protocols.bindingtag import BindingTag
 
@@ -85,7 +85,9 @@ def _check_identity(order: Order, driver: TerminalDriver) -> None:
             "look.other_terminal",
             order=order.number,
             tid=order.tid,
+            serial=order.serial,
             found=identity.tid or "?",
+            found_serial=identity.serial,
         )
 
 
@@ -119,21 +121,25 @@ def _is_new(order: Order, tag: BindingTag | None) -> bool:
             "terminal.third_account", shown=tag.mask, expected=order.new_mask
         )
     if order.expected_tag and tag.fingerprint() != order.expected_tag:
-        raise CheckFailed("tag.forged", tid=order.tid)
+        expected = (
+            order.old_version is not None and tag.version == order.old_version + 1
+        )
+        raise CheckFailed("tag.forged" if expected else "tag.later", tid=order.tid)
     return order.old_version is None or tag.version > order.old_version
 
 
 def _settle_batch(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, effect: Effect
 ) -> None:
+    order = journal.order
     totals = driver.totals(Deadline(LOOK_SECONDS))
-    place.person.confirm(
-        "settle.confirm",
-        SETTLE_WORD,
-        tid=journal.order.tid,
-        count=totals.count,
-        amount=totals.amount,
-    )
+    shown = {"tid": order.tid, "count": totals.count, "amount": totals.amount}
+    try:
+        place.person.confirm("settle.confirm", SETTLE_WORD, **shown)
+    except Declined:
+        raise Declined(
+            "settle.declined", order=order.number, mask=order.new_mask
+        ) from None
     place.person.waiting("wait.settle")
     batch = _batch(driver)
     intent = {"batch": batch, "count": totals.count, "amount": str(totals.amount)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posctl.change.journal import Journal, exclusive
-from posctl.change.order import Order
+from posctl.change.order import Order, order_over
 from posctl.change.states import Holder, State
 from posctl.field.account import NewAccount, read_chip, take_account, type_twice
 from posctl.field.backup import back_up
@@ -20,9 +20,9 @@ from posctl.field.look import IdentityMismatch, Look, look, open_driver
 from posctl.field.place import FieldPlace, Session
 from posctl.field.preflight import find_pictures, preflight
 from posctl.field.propose import hand_over, propose
-from posctl.model.canonical import Json, canonical
-from posctl.model.errors import CheckFailed
-from posctl.store.files import write_private
+from posctl.model.canonical import Json
+from posctl.model.errors import CheckFailed, PosctlError
+from posctl.store.files import read_json, remove, write_json
 from posctl.terminals import TerminalDriver
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
@@ -32,7 +32,8 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
 class Means:
     """What the technician works with: ports, reader, folder of pictures.
 
-    ``card_wait`` is how many seconds a card may take to be inserted.
+    ``card_wait`` is how many seconds a card may take to be inserted. A resumed order
+    takes from the first run what is not given again.
     """
 
     address: str
@@ -41,6 +42,19 @@ class Means:
     pictures: Path | None = None
     card_wait: float = 20.0
     output: Path | None = None
+
+    def to_json(self) -> Json:
+        pictures = str(self.pictures.resolve()) if self.pictures else None
+        return {"reader": self.reader, "typed": self.typed, "pictures": pictures}
+
+    def filled(self, remembered: Json) -> Means:
+        pictures = remembered.get("pictures")
+        return replace(
+            self,
+            reader=self.reader or remembered.get("reader"),
+            typed=self.typed or bool(remembered.get("typed")),
+            pictures=self.pictures or (Path(pictures) if pictures else None),
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,8 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     """Go on where a run ended, after a new look at the terminal."""
     place = session.place
     journal = place.journal(number)
+    _check_open(journal.order)
+    means = means.filled(_remembered(place, number))
     if journal.order.state is State.PROPOSED:
         return _leave(session, journal, means)
     driver = open_driver(place, means.address)
@@ -83,6 +99,19 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
         return replace(proposed, serial_bytes=driver.traffic)
     finally:
         driver.close()
+
+
+def _check_open(order: Order) -> None:
+    """Raises CheckFailed ``order.over``, ``order.not_proposing``."""
+    if order.final:
+        raise order_over(order)
+    if order.state is State.EFFECTIVE:
+        raise CheckFailed("order.effective", order=order.number)
+
+
+def _remembered(place: FieldPlace, number: str) -> Json:
+    path = place.means_file(number)
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
@@ -110,15 +139,24 @@ def _open_order(session: Session, found: Look, means: Means) -> Journal:
     for other in place.orders():
         same = other.mid in ("", found.mid) or other.tid == found.tid
         if same and other.blocks:
+            code = "order.open" if other.holder is place.holder else "order.at_office"
             raise CheckFailed(
-                "order.open",
-                order=other.number,
-                state=str(other.state),
-                since=other.changed,
+                code, order=other.number, state=str(other.state), since=other.changed
             )
+        if other.mid == found.mid and _lags(other, found):
+            raise CheckFailed("order.unconfirmed", order=other.number)
     journal = _new_journal(session, means)
+    write_json(place.means_file(journal.number), means.to_json())
     journal.append("look.done", found.evidence())
     return journal
+
+
+def _lags(other: Order, found: Look) -> bool:
+    """The terminal still shows what an effective order has replaced already."""
+    if other.state is not State.EFFECTIVE or found.tag is None:
+        return False
+    shown = (found.tag.mask, found.tag.version)
+    return shown == (other.old_mask, other.old_version)
 
 
 def _new_journal(session: Session, means: Means) -> Journal:
@@ -153,7 +191,12 @@ def _same_terminal(order: Order, found: Look) -> None:
     now = (found.mid, found.tid, found.identity.serial)
     if order.mid and now != (order.mid, order.tid, order.serial):
         raise CheckFailed(
-            "look.other_terminal", order=order.number, tid=order.tid, found=found.tid
+            "look.other_terminal",
+            order=order.number,
+            tid=order.tid,
+            serial=order.serial,
+            found=found.tid,
+            found_serial=found.identity.serial,
         )
     tag = (found.tag.mask, found.tag.version) if found.tag else (None, None)
     if order.mid and tag != (order.old_mask, order.old_version):
@@ -163,10 +206,16 @@ def _same_terminal(order: Order, found: Look) -> None:
 def _continue(
     session: Session, journal: Journal, driver: TerminalDriver, means: Means
 ) -> Proposed:
-    with exclusive(session.place.log, journal.number):
-        while (step := _STEPS.get(_stage(journal.order))) is not None:
-            step(session.place, journal, driver, means)
-        return _leave(session, journal, means)
+    """What goes wrong from here on names the order, which is left as it is."""
+    try:
+        with exclusive(session.place.log, journal.number):
+            while (step := _STEPS.get(_stage(journal.order))) is not None:
+                step(session.place, journal, driver, means)
+            return _leave(session, journal, means)
+    except PosctlError as failure:
+        if not journal.order.final:
+            failure.params.setdefault("resume", journal.number)
+        raise
 
 
 def _stage(order: Order) -> str:
@@ -189,10 +238,9 @@ def _preflight_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
     pictures = find_pictures(place, means.pictures)
-    write_private(
-        place.picture_paths(journal.number),
-        canonical({kind: str(path.resolve()) for kind, path in pictures.items()}),
-    )
+    paths = {kind: str(path.resolve()) for kind, path in pictures.items()}
+    remembered = {**_remembered(place, journal.number), "paths": paths}
+    write_json(place.means_file(journal.number), remembered)
     journal.append("preflight.passed", preflight(place, driver, pictures))
     place.person.tell("preflight.done", documents=len(pictures))
 
@@ -256,8 +304,12 @@ def roll_back(session: Session, number: str) -> Order:
         order = journal.order
         if order.state is State.ROLLED_BACK:
             return order
+        if order.final:
+            raise order_over(order)
         if order.holder is Holder.FIELD and not order.may_roll_back:
             raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
+        for left in (session.place.means_file, session.place.boxes_file):
+            remove(left(number))
         return journal.append(
             "rollback.done", {"operator": session.operator.name, "at": "field"}
         )

@@ -94,9 +94,13 @@ class FieldPlace(Place):
         """The order file as it was sent, sealed pictures and all, until it is back."""
         return self.home.field / "outgoing" / orderfile.file_name(number)
 
-    def picture_paths(self, number: str) -> Path:
-        """Where the pictures of an order are until they are sealed; stays here."""
-        return self.home.field / "pictures" / f"{number}.json"
+    def boxes_file(self, number: str) -> Path:
+        """The sealed pictures between sealing and the order file."""
+        return self.home.field / "outgoing" / f"{number}.boxes"
+
+    def means_file(self, number: str) -> Path:
+        """What an order is worked on with (reader, pictures); it never leaves here."""
+        return self.home.field / "means" / f"{number}.json"
 
 
 @dataclass(frozen=True)

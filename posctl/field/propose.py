@@ -13,12 +13,13 @@ from posctl.change.orderfile import SealedDocument
 from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
-from posctl.model.errors import CheckFailed
-from posctl.store.files import read_json, remove, write_private
+from posctl.model.errors import CheckFailed, Declined
+from posctl.store.files import read_json, remove, write_json, write_private
 from posctl.store.sealing import binding, seal
 
 CONFIRM_WORD = "CHANGE"
 NOT_KEPT = "(not kept on this machine: look at the card)"
+NOT_KNOWN = "(not known: the number was typed)"
 
 
 def propose(place: FieldPlace, journal: Journal) -> Order:
@@ -29,19 +30,10 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
     """
     order, profile = journal.order, place.profile
     place.person.tell("propose.terms", terms=profile.terms)
-    place.person.confirm(
-        "propose.confirm",
-        CONFIRM_WORD,
-        order=order.number,
-        mid=order.mid,
-        tid=order.tid,
-        old=order.old_mask or "?",
-        new=order.new_mask,
-        label=order.label or "-",
-        name=place.holder_name or NOT_KEPT,
-        branch=order.branch,
-        fee=profile.fee,
-    )
+    try:
+        _confirm(place, order)
+    except Declined:
+        raise Declined("propose.declined", order=order.number) from None
     until = place.clock.now() + timedelta(days=profile.valid_days)
     return journal.append(
         "order.proposed",
@@ -50,6 +42,22 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
             "terms_sha256": profile.terms_sha256,
             "fee_accepted": str(profile.fee),
         },
+    )
+
+
+def _confirm(place: FieldPlace, order: Order) -> None:
+    place.person.confirm(
+        "propose.confirm",
+        CONFIRM_WORD,
+        order=order.number,
+        mid=order.mid,
+        tid=order.tid,
+        old=order.old_mask or "?",
+        new=order.new_mask,
+        label=order.label or order.source,
+        name=place.holder_name or (NOT_KEPT if order.source == "chip" else NOT_KNOWN),
+        branch=order.branch,
+        fee=order.fee,
     )
 
 
@@ -68,9 +76,10 @@ def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:
         if order.holder is place.holder:
             order = journal.append("order.sent", {"to": "office"})
         orderfile.write(kept, journal, session.operator, place.clock.now(), documents)
+        remove(place.boxes_file(order.number))
     target = path or _default_target(place, order)
     write_private(target, kept.read_bytes())
-    remove(place.picture_paths(order.number))
+    remove(place.means_file(order.number))
     return target
 
 
@@ -81,18 +90,30 @@ def _default_target(place: FieldPlace, order: Order) -> Path:
 
 
 def _sealed_documents(place: FieldPlace, order: Order) -> list[SealedDocument]:
+    """Sealed once and kept until the order file is written: from the moment that the
+    order is given up it must not need the pictures any more."""
     if not order.documents:
         return []
-    paths = read_json(place.picture_paths(order.number))
+    path = place.boxes_file(order.number)
+    if not path.exists():
+        write_json(path, _seal_all(place, order))
+    boxes = read_json(path)
     return [
-        _sealed_document(place, order, item, Path(str(paths[item["kind"]])))
-        for item in order.documents
+        SealedDocument(d["kind"], d["sha256"], bytes.fromhex(boxes[d["kind"]]))
+        for d in order.documents
     ]
 
 
-def _sealed_document(
-    place: FieldPlace, order: Order, item: Json, path: Path
-) -> SealedDocument:
+def _seal_all(place: FieldPlace, order: Order) -> dict[str, str]:
+    paths = read_json(place.means_file(order.number))["paths"]
+    place.person.tell("document.yours", folder=Path(str(min(paths.values()))).parent)
+    return {
+        item["kind"]: _sealed(place, order, item, Path(str(paths[item["kind"]]))).hex()
+        for item in order.documents
+    }
+
+
+def _sealed(place: FieldPlace, order: Order, item: Json, path: Path) -> bytes:
     """The picture as it is now must be the picture that was checked."""
     try:
         body = path.read_bytes()
@@ -104,4 +125,4 @@ def _sealed_document(
         raise CheckFailed("document.changed", path=str(path))
     office_key = place.profile.in_force.office_key
     info = binding(f"document {item['kind']}", order.number, order.field_id, office_key)
-    return SealedDocument(item["kind"], item["sha256"], seal(office_key, info, body))
+    return seal(office_key, info, body)

@@ -51,14 +51,32 @@ class Application:
         }
 
     def _apply(self, order: Order) -> Json:
-        """A number that was used before is no refusal: this store may be older than
-        what the provider knows."""
+        """A number that was used before, and not by this log, is no refusal: this
+        store is older than what the provider knows."""
+        try:
+            return self._apply_once(order)
+        except Refused as refusal:
+            if refusal.code == "provider.duplicate":
+                raise Disputed(
+                    refusal.code, namespace=refusal.namespace, raw=refusal.raw
+                ) from refusal
+            raise
+
+    def _apply_once(self, order: Order) -> Json:
         call = self.provider.apply
         deadline = Deadline(CALL_SECONDS)
-        answer = _answered(
-            lambda: call(self._request, order.request_seq, deadline),
-            also=("provider.duplicate",),
-        )
+        try:
+            answer = _answered(lambda: call(self._request, order.request_seq, deadline))
+        except Refused as refusal:
+            if refusal.code == "provider.credentials":  # ours to mend: not taken
+                raise LinkFailed(
+                    refusal.code,
+                    sent=False,
+                    namespace=refusal.namespace,
+                    raw=refusal.raw,
+                    text="",
+                ) from refusal
+            raise
         return {"application": answer}
 
     def _probe_apply(self, order: Order) -> Outcome:
@@ -69,13 +87,11 @@ class Application:
         """
         self.prepare(open_account(self.session, self.journal))
         try:
-            return Outcome("done", self._apply(order))
+            return Outcome("done", self._apply_once(order))
         except Refused as refusal:
-            return Outcome("refused", {"reason": refusal.code, **refusal.params})
-        except LinkFailed as failure:
-            if failure.code == "provider.duplicate":
+            if refusal.code == "provider.duplicate":
                 return Outcome("void", {"orphan": order.request_seq})
-            raise
+            return Outcome("refused", {"reason": refusal.code, **refusal.params})
 
     def _sign(self, order: Order) -> Json:
         """Neither a yes nor a no is believed: the application is asked (R38, R41)."""
@@ -89,13 +105,13 @@ class Application:
         return {"application": order.application}
 
     def _refused_signature(self, order: Order, refusal: Refused) -> Json:
+        """An application that is still open there is not REJECTED: it may yet be
+        signed by another way."""
         if self._was_signed(order, patience=0.0):
             return {"application": order.application, "refused": refusal.raw}
-        if order.lost_signs:
-            raise Disputed(
-                refusal.code, namespace=refusal.namespace, raw=refusal.raw
-            ) from refusal
-        raise refusal
+        raise Disputed(
+            refusal.code, namespace=refusal.namespace, raw=refusal.raw
+        ) from refusal
 
     def _was_signed(self, order: Order, *, patience: float) -> bool:
         """After a signature was sent, no failure to ask means that it was not."""
@@ -167,7 +183,10 @@ class Application:
     def query(self) -> ApplicationStatus:
         """What became of it, in the provider's words."""
         number = self.journal.order.application
-        return self.provider.query(number, Deadline(CALL_SECONDS))
+        try:
+            return self.provider.query(number, Deadline(CALL_SECONDS))
+        except Refused as refusal:  # no answer to the question, whatever it was
+            raise LinkFailed("provider.no_status", raw=refusal.raw) from refusal
 
 
 def _check_picture(order: Order, kind: str, body: bytes) -> None:
@@ -176,11 +195,11 @@ def _check_picture(order: Order, kind: str, body: bytes) -> None:
         raise CheckFailed("document.others", order=order.number)
 
 
-def _answered(call: Callable[[], T], also: tuple[str, ...] = ()) -> T:
+def _answered(call: Callable[[], T]) -> T:
     """A busy answer says nothing of what was done: it counts as no answer (R32)."""
     try:
         return call()
     except Refused as refusal:
-        if refusal.code in (*_UNANSWERED, *also):
+        if refusal.code in _UNANSWERED:
             raise LinkFailed(refusal.code, raw=refusal.raw) from refusal
         raise

@@ -7,8 +7,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stdnum import luhn
+
 from posctl.change.journal import Journal, exclusive, last_payload
-from posctl.change.order import Order, approval_digest
+from posctl.change.order import Order, approval_digest, order_over
 from posctl.change.states import State
 from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
@@ -114,12 +116,14 @@ def _approve(session: Session, journal: Journal) -> Order:
 
 
 def _check_state(session: Session, order: Order) -> None:
+    if order.state is State.REJECTED and order.holder is session.place.holder:
+        raise CheckFailed("order.refused", order=order.number, cause=order.reason)
+    if order.final:
+        raise order_over(order)
     if order.holder is not session.place.holder:
         raise CheckFailed(
             "order.not_held", order=order.number, holder=str(order.holder)
         )
-    if order.state is State.REJECTED and order.reason:
-        raise CheckFailed("order.refused", order=order.number, cause=order.reason)
     if order.state is not State.PROPOSED:
         raise CheckFailed(
             "order.not_proposed", order=order.number, state=str(order.state)
@@ -146,13 +150,13 @@ def check_valid(session: Session, journal: Journal) -> None:
     order, profile = journal.order, session.place.profile
     if order.profile_sha256 != profile.sha256:
         raise CheckFailed("profile.differs", order=order.number)
-    until = _valid_until(session, journal)
+    until = valid_until(session, journal)
     if session.place.clock.now() > until:
         journal.append("order.expired", {"reason": "order.expired"})
         raise CheckFailed("order.expired", order=order.number, until=stamp(until))
 
 
-def _valid_until(session: Session, journal: Journal) -> datetime:
+def valid_until(session: Session, journal: Journal) -> datetime:
     """What the field wrote, and no later than the profile's days from its arrival."""
     order, days = journal.order, session.place.profile.valid_days
     events = journal.log.events(order.number)
@@ -219,7 +223,7 @@ def _ask(session: Session, order: Order, account: OpenedAccount, tag: str) -> No
         maker=order.operator,
         source=order.source,
         kind=order.kind,
-        check_digit="right" if order.luhn else "WRONG",
+        check_digit="right" if luhn.is_valid(account.new.reveal()) else "WRONG",
         tag=tag,
     )
 

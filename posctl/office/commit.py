@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from posctl.change.effects import perform, settle
+from posctl.change.effects import Disputed, perform, settle
 from posctl.change.journal import Journal, exclusive
-from posctl.change.order import Order
+from posctl.change.order import Order, order_over
 from posctl.change.states import State
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
@@ -29,6 +29,7 @@ from posctl.office.approve import (
     check_valid,
     check_with_provider,
     open_account,
+    valid_until,
 )
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
@@ -51,12 +52,19 @@ class Commit:
     def run(self) -> Order:
         """From APPROVED to EFFECTIVE, from wherever the last run ended."""
         order = self.journal.order
-        if order.effect:
+        if order.effect == "apply" and self._is_late():
+            self.journal.append("apply.void", {"given_up": order.request_seq})
+        elif order.effect:
             order = settle(self.journal, self.application.effects[order.effect])
             self.place.person.tell("effect.settled", state=order.state)
         while (step := self._steps().get(self.journal.order.state)) is not None:
             step()
         return self.journal.order
+
+    def _is_late(self) -> bool:
+        """An application that nobody came back to in time is not sent again."""
+        self.place.profile.windows.check(self.place.clock.now())
+        return self.place.clock.now() > valid_until(self.session, self.journal)
 
     def _steps(self) -> dict[State, Callable[[], None]]:
         return {
@@ -76,7 +84,7 @@ class Commit:
         person.waiting("wait.provider")
         self.application.prepare(account)
         intent = {"request_seq": self.application.next_seq()}
-        order = perform(self.journal, self.application.effects["apply"], intent)
+        order = self._perform("apply", intent)
         person.tell("commit.applied", application=order.application)
 
     def sign(self) -> None:
@@ -86,8 +94,19 @@ class Commit:
             self._check_again()
         self.place.person.waiting("wait.provider")
         number = self.journal.order.application
-        perform(self.journal, self.application.effects["sign"], {"application": number})
+        self._perform("sign", {"application": number})
         self.place.person.tell("commit.signed", application=number)
+
+    def _perform(self, name: str, intent: Json) -> Order:
+        try:
+            return perform(self.journal, self.application.effects[name], intent)
+        except Disputed as dispute:
+            raise self._by_hand() from dispute
+
+    def _by_hand(self) -> OtherChannel:
+        order = self.journal.order
+        code = "commit.manual" if order.application else "commit.older_store"
+        return OtherChannel(code, order=order.number, state=str(order.state))
 
     def _check_again(self) -> OpenedAccount:
         """Window, validity, approval, account, identity (R11)."""
@@ -120,14 +139,17 @@ class Commit:
         Raises:
             OtherChannel: ``commit.manual``, as long as it has decided nothing.
         """
+        if not self.journal.order.application:
+            raise self._by_hand()
         status = self.application.query()
         if status.progress in _UNDECIDED:
-            raise OtherChannel("commit.manual", order=self.journal.number)
+            raise self._by_hand()
         self._report(status)
 
     def read_back(self) -> None:
-        """This provider cannot show the account: the final state is asked once more,
-        the terminal must still be the merchant's (R38, R40).
+        """This provider cannot show the account: the final state is asked once more
+        (R38, R40). A terminal that left the merchant meanwhile is told and recorded:
+        the takings go to the new account all the same.
 
         Raises:
             StateUnknown: ``readback.failed``; the next run reads back again.
@@ -140,9 +162,13 @@ class Commit:
             "terminal_listed": order.tid in tids,
             "account_shown": "read_binding" in self.application.provider.capabilities,
         }
-        if status.progress is not Progress.EFFECTIVE or order.tid not in tids:
+        if status.progress is Progress.REJECTED:
+            self._report(status)
+        if status.progress is not Progress.EFFECTIVE:
             self.journal.append("readback.failed", evidence)
             raise StateUnknown("readback.failed", order=order.number, raw=status.raw)
+        if order.tid not in tids:
+            self.place.person.tell("commit.not_listed", tid=order.tid, mid=order.mid)
         self.journal.append("readback.done", evidence)
         self.place.person.tell("commit.effective", mask=order.new_mask)
 
@@ -201,10 +227,13 @@ def commit(session: Session, number: str, wait: float) -> Order:
     with exclusive(place.log, number):
         if journal.order.state is State.PROPOSED:
             raise CheckFailed("order.not_approved", order=number)
+        over = journal.order.final
         try:
             _run(session, journal, wait)
         finally:
             finish(session, journal)
+        if over and journal.order.state is not State.CLOSED:
+            raise order_over(journal.order)
         return journal.order
 
 
@@ -225,7 +254,9 @@ def roll_back(session: Session, number: str) -> Order:
     journal = place.journal(number)
     with exclusive(place.log, number):
         order = journal.order
-        if order.state is not State.ROLLED_BACK:
+        if order.final and order.state is not State.ROLLED_BACK:
+            raise order_over(order)
+        if not order.final:
             _undo(session, journal)
         give_back(session, journal)
         return journal.order

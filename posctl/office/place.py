@@ -39,7 +39,8 @@ class OfficePlace(Place):
         file = self._read(path)
         events = self.log.events(file.number)
         check_makers(file.events, len(events), Holder.FIELD)
-        against = None if events else self._why_not(file)
+        known = any(event.kind == "order.received" for event in events)
+        against = None if known else self._why_not(file)
         self.log.absorb(file.events, file.attachments)
         return self._receive(file, path, against)
 
@@ -92,7 +93,7 @@ class OfficePlace(Place):
             return CheckFailed("fee.differs", order=order.number, fee=order.fee)
         for other in self.orders():
             same = other.mid == order.mid or other.tid == order.tid
-            if same and other.blocks:
+            if same and other.blocks and other.number != order.number:
                 return CheckFailed(
                     "office.order_open", order=order.number, other=other.number
                 )

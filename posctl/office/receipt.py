@@ -50,6 +50,8 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
 def finish(session: Session, journal: Journal) -> None:
     """A receipt at EFFECTIVE; every order that is decided goes back to the field."""
     order = journal.order
+    if order.state is State.CLOSED:
+        return
     if order.state is State.EFFECTIVE and not order.receipt:
         order = issue_receipt(session, journal)
     if order.final or order.state is State.EFFECTIVE:

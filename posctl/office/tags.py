@@ -24,7 +24,7 @@ def check_tag(session: Session, order: Order, shown: str | None) -> str:
             return "not applicable"
         raise CheckFailed("tag.missing", tid=order.tid)
     try:
-        tag = BindingTag.from_hex(shown)
+        tag = BindingTag.from_hex(str(shown))
     except RemoteError:
         raise CheckFailed("tag.forged", tid=order.tid) from None
     same = (tag.mask, tag.version) == (order.old_mask, order.old_version)

@@ -42,6 +42,11 @@ def remove(path: Path) -> None:
         raise unwritable(path, error) from error
 
 
+def write_json(path: Path, data: object) -> None:
+    """A small JSON file of the set-up; paths of any encoding survive in it."""
+    write_private(path, json.dumps(data).encode("ascii"))
+
+
 def read_json(path: Path) -> Any:
     """A small JSON file of the set-up.
 

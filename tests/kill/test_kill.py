@@ -149,7 +149,7 @@ def test_resume_finishes(kill_site: Site, point: int, moment: str) -> None:
     assert site.account() in (OLD_NUMBER, NEW_NUMBER)
     if unfinished(site):
         said = site.propose()
-        assert said.error["code"] == "order.open", said.err
+        assert said.error["code"] in ("order.open", "order.at_office"), said.err
 
     number = recover(site)
 
@@ -190,7 +190,10 @@ def test_rollback_undoes_or_is_refused(
     number = order["order"]
     ended = site.run("change", "rollback", number)
     if (point, moment) == (SIGN_INTENDED, "after") or point > SIGN_INTENDED:
-        assert (ended.code, ended.error["code"]) == (7, "rollback.too_late")
+        assert (ended.code, ended.error["code"]) in (
+            (7, "rollback.too_late"),
+            (7, "order.over"),
+        )
         return
     if ended.code and ended.error["code"] == "order.in_transit":
         resume(site, number).ok()
