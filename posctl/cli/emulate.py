@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import tempfile
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from emulator.bench import CARDS, Bench, Scenario
+from emulator.bench import CARDS, MID, Bench, Scenario
 from posctl.cli.command import SECONDS, command
 from posctl.cli.console import Console
 from posctl.cli.messages import _
@@ -57,8 +58,26 @@ def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
         with Bench(directory or Path(temporary), Scenario(**scenario)) as bench:
             console.result(bench.connect_to())
             console.tell("emulate.ready")
+            if not console.as_json:
+                click.echo("\n".join(to_paste(bench)), err=True)
             wait_for_signal(console)
     return {}
+
+
+def to_paste(bench: Bench) -> list[str]:
+    """What to type in another shell, from the set-up to the proposal."""
+    exports = {"POSCTL_HOME": str(bench.directory / "home"), **bench.environment}
+    people = ["--technician", "li", "--approver", "wang", "--profile", "emulator"]
+    provider = ["--provider-url", bench.url, "--provider-ca", str(bench.ca_file)]
+    issued = ["--credentials", str(bench.credentials_file)]
+    means = ["--port", bench.port, "--reader", bench.reader]
+    commands = (
+        ["export", *(f"{name}={value}" for name, value in exports.items())],
+        ["posctl", "setup", "--test", *people, *provider, *issued],
+        ["posctl", "merchant", "fetch", MID],
+        ["posctl", "change", "run", *means, "--pictures", str(bench.pictures)],
+    )
+    return [f"    {shlex.join(words)}" for words in commands]
 
 
 def wait_for_signal(console: Console) -> None:

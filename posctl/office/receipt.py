@@ -34,7 +34,7 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
         "application": order.application,
         "proposed": times["order.proposed"],
         "approved": times["order.approved"],
-        "effective": times["readback.done"],
+        "effective_at": times["readback.done"],
         "result": str(order.state),
         "order_head": order.hash,
         "store_head": journal.log.head(),
