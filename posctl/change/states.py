@@ -100,10 +100,10 @@ _IN_OFFICE: Moves = {
     "apply.void": _stay(S.APPROVED),
     "apply.refused": _move(S.REJECTED, S.APPROVED),
     "apply.disputed": _move(S.MANUAL, S.APPROVED),
-    "sign.intended": _stay(S.SUBMITTED, S.UNKNOWN),
-    "sign.done": _move(S.AUDITING, S.SUBMITTED, S.UNKNOWN),
-    "sign.void": _move(S.SUBMITTED, S.SUBMITTED, S.UNKNOWN),
-    "sign.disputed": _move(S.MANUAL, S.SUBMITTED, S.UNKNOWN),
+    "sign.intended": _stay(S.SUBMITTED),
+    "sign.done": _move(S.AUDITING, S.SUBMITTED),
+    "sign.void": _stay(S.SUBMITTED),
+    "sign.disputed": _move(S.MANUAL, S.SUBMITTED),
     "provider.waiting": _move(S.WAITING_MERCHANT, *_ASKED),
     "provider.auditing": _move(S.AUDITING, *_ASKED),
     "provider.unknown": _move(S.UNKNOWN, *_ASKED),
@@ -128,9 +128,9 @@ MADE_IN: dict[str, frozenset[Holder]] = {
 """Where an event of each kind may be made: no field approves, no office confirms."""
 
 EFFECTS = ("apply", "sign", "settle")
-"""Each has these kinds: ``intended`` before it, then ``done``, ``void`` (it did not
-happen, and cannot any more or does no harm) or ``refused`` (the outsider said no).
-``disputed``: refused, and yet it may be, or have been, done."""
+"""Each begins with ``intended`` and ends with one of these: ``done``; ``void`` (it did
+not happen, and cannot any more or does no harm); ``refused`` (the outsider said no);
+``disputed`` (refused, and yet it may be, or have been, done)."""
 
 BEFORE_COMMIT = frozenset({"rollback.done", "order.expired"})
 """These end an order only while its commit point is not behind it."""

@@ -102,7 +102,7 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
 
 
 def _check_open(order: Order) -> None:
-    """Raises CheckFailed ``order.over``, ``order.not_proposing``."""
+    """Raises CheckFailed ``order.over``, ``order.effective``."""
     if order.final:
         raise order_over(order)
     if order.state is State.EFFECTIVE:

@@ -1,4 +1,4 @@
-"""Propose: confirm, number the order, and hand it to the office as one signed file."""
+"""Propose: confirm the order, and hand it to the office as one signed file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def propose(place: FieldPlace, journal: Journal) -> Order:
     """The confirmation screen (R44); then the order is valid for some days (R34).
 
     Raises:
-        Declined: ``person.declined``.
+        Declined: ``propose.declined``; the order stays as it is.
     """
     order, profile = journal.order, place.profile
     place.person.tell("propose.terms", terms=profile.terms)
