@@ -53,6 +53,7 @@ class Scenario:
         reject: the new account is closed, so the audit fails.
         wrong_terminal: the provider knows the terminal under another number.
         transactions: the open batch in fen.
+        baud, wrong_baud: as in ``TerminalConfig``.
     """
 
     card: str = "debit"
@@ -62,6 +63,8 @@ class Scenario:
     reject: bool = False
     wrong_terminal: bool = False
     transactions: tuple[int, ...] = (12800, 3550, -550)
+    baud: int = 9600
+    wrong_baud: str = "silence"
 
 
 @dataclass
@@ -78,7 +81,8 @@ class Bench:
     no_pcscd: str | None = None
 
     def start(self) -> Bench:
-        """Raises OSError where no port or pty can be had."""
+        """Raises OSError where no port or pty can be had, ValueError for a speed or
+        a ``wrong_baud`` that is none."""
         self._stack = ExitStack()
         try:
             self._fill_ledger()
@@ -164,6 +168,8 @@ class Bench:
             mid=MID,
             tmk=self.tmk,
             transactions=self.scenario.transactions,
+            baud=self.scenario.baud,
+            wrong_baud=self.scenario.wrong_baud,
         )
         self.terminal = EmulatedTerminal(config, ("127.0.0.1", port))
         self.endpoints: Endpoints = loop.run(self.terminal.start())

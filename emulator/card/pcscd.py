@@ -136,10 +136,12 @@ class PrivatePcscd:
 
     def _check(self) -> bool:
         """Whether namespaces will be used."""
-        reason = _not_installed()
+        if missing := _not_installed():
+            raise PcscdUnavailable(missing)
+        reason = None
         no_namespaces = _no_namespaces()
         if no_namespaces and not self.allow_open_ports:
-            reason = reason or f"{no_namespaces}; open ports are not allowed"
+            reason = f"{no_namespaces}; open ports are not allowed"
         if no_namespaces and os.geteuid() == 0 and _SYSTEM_PID_FILE.exists():
             reason = reason or "root would disturb the system's own pcscd"
         if len(str(self._socket_path)) > _LONGEST_SOCKET_PATH:

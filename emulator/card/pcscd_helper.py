@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -47,6 +46,8 @@ _SHIM = (
 
 
 def _loopback_up() -> None:
+    import fcntl  # here, so that the module can be imported on Windows
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         asked = struct.pack(_INTERFACE, b"lo", 0)
         answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, asked)

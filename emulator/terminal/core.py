@@ -10,6 +10,8 @@ from protocols.bindingtag import BindingTag
 from protocols.iso8583 import keys, parameters
 from protocols.iso8583.parameters import Totals
 
+WRONG_BAUD = ("silence", "garbage")
+
 
 @dataclass(frozen=True)
 class TerminalConfig:
@@ -19,8 +21,14 @@ class TerminalConfig:
         tmk: 16-byte terminal master key, the same as in the host's record.
         transactions: the open batch in fen; refunds are negative.
         pty, tcp: the lines it answers on; Windows has no pty.
+        baud: speed of its serial line in bits a second.
+        wrong_baud: what a client at another speed gets: ``silence``, or ``garbage``
+            for whatever it sends.
         mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
         host_seconds: how long it waits for its host.
+
+    Raises:
+        ValueError: ``wrong_baud`` is not one of ``WRONG_BAUD``.
     """
 
     serial: str
@@ -34,8 +42,14 @@ class TerminalConfig:
     transactions: tuple[int, ...] = ()
     pty: bool = os.name == "posix"
     tcp: bool = True
+    baud: int = 9600
+    wrong_baud: str = "silence"
     mac_algorithm: str = "cup-ecb"
     host_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.wrong_baud not in WRONG_BAUD:
+            raise ValueError(f"{self.wrong_baud}: one of {sorted(WRONG_BAUD)}")
 
 
 class TerminalCore:

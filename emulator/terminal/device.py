@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emulator.faults import Faults
 from emulator.terminal.core import TerminalConfig, TerminalCore
 from emulator.terminal.hostline import Address, HostError, HostLine
-from emulator.terminal.ports import PtyPort, TcpPort
+from emulator.terminal.ports import ACTIONS, PtyPort, TcpPort
 from emulator.terminal.poslink import PosLinkFace
 
 
@@ -23,23 +24,26 @@ class EmulatedTerminal:
 
     ``start`` signs in and downloads the parameters, so that the terminal shows a
     binding tag; when the host cannot be used, ``host_error`` says why and the
-    terminal answers all the same.
+    terminal answers all the same. ``faults`` strike on every line; see ``ports``.
     """
 
     def __init__(self, config: TerminalConfig, host: Address | None = None) -> None:
         self.core = TerminalCore(config)
         self.host = HostLine(self.core, host)
         self.host_error: HostError | None = None
+        self.faults = Faults(ACTIONS)
         self._pty: PtyPort | None = None
         self._tcp: TcpPort | None = None
 
     async def start(self) -> Endpoints:
+        """Raises OSError without a port or pty, ValueError for a speed that is none."""
         await self._first_contact()
-        face = PosLinkFace(self.core, self.host)
-        if self.core.config.pty:
-            self._pty = PtyPort(face.answer)
-        if self.core.config.tcp:
-            self._tcp = TcpPort(face.answer)
+        config = self.core.config
+        answer = PosLinkFace(self.core, self.host).answer
+        if config.pty:
+            self._pty = PtyPort(answer, self.faults, config.baud, config.wrong_baud)
+        if config.tcp:
+            self._tcp = TcpPort(answer, self.faults)
             await self._tcp.start()
         return Endpoints(
             self._pty.path if self._pty else None,
