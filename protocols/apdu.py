@@ -181,6 +181,22 @@ def exchange(command: Command) -> Steps[Response]:
     raise RemoteError("the card announces more data without end")
 
 
+def shown(raw: bytes) -> str:
+    """A command as people may see it: its header and lengths; data only of a SELECT,
+    which name an application."""
+    header = raw[:_HEADER].hex(" ").upper()
+    if len(raw) > _HEADER and raw[1] == SELECT:
+        return f"{header} {raw[_HEADER:].hex(' ').upper()}"
+    return header if len(raw) <= _HEADER else f"{header} + {len(raw) - _HEADER} B"
+
+
+def shown_answer(raw: bytes) -> str:
+    """An answer as people may see it: its status word and length, never its data."""
+    if not complete(raw):
+        return f"({len(raw)} bytes without a status word)"
+    return f"{raw[-2:].hex().upper()}, {len(raw) - 2} B of data"
+
+
 def run(steps: Steps[T], transmit: Callable[[bytes], bytes]) -> T:
     """Drive a conversation over ``transmit``, which takes and gives raw APDUs.
 

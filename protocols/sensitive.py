@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from typing import NoReturn
 
 _KEPT_HEAD = 6
 _KEPT_TAIL = 4
 _SHORTEST_FOR_HEAD = 14
+_SHORTEST_CARD = 13
+_RUN = re.compile(r"[0-9]{7,}")
 
 
 def mask(number: str) -> str:
@@ -27,6 +30,19 @@ def mask(number: str) -> str:
     head = _KEPT_HEAD if len(number) >= _SHORTEST_FOR_HEAD else 0
     hidden = len(number) - head - _KEPT_TAIL
     return number[:head] + "*" * hidden + number[-_KEPT_TAIL:]
+
+
+def masked_text(text: str) -> str:
+    """A free text in which every longer run of digits is hidden.
+
+    Runs of 13 digits and more show what a number may show; runs of 7 to 12 show
+    nothing, as they may be a piece of one (first six, or some of the middle).
+    """
+    return _RUN.sub(lambda run: _masked_run(run[0]), text)
+
+
+def _masked_run(digits: str) -> str:
+    return mask(digits) if len(digits) >= _SHORTEST_CARD else "*" * len(digits)
 
 
 def clean_digits(text: str) -> str:

@@ -34,7 +34,7 @@ OTHER_OLD = "6212345678900000003"
 
 
 def shown(site: Site, number: str) -> dict[str, Any]:
-    return site.run("change", "show", number).ok()
+    return site.run("orders", "show", number).ok()
 
 
 # -- the provider --------------------------------------------------------------
@@ -299,7 +299,9 @@ def test_the_field_cannot_lengthen_an_order_s_life(
     late = part("order.proposed", valid_until="2099-01-01T00:00:00.000Z")
     forge(site, sent, late)
     assert approve(site, sent) == "taken"
-    number = json.loads(json.dumps(site.run("orders").ok()["orders"]))[0]["order"]
+    number = json.loads(json.dumps(site.run("orders", "list").ok()["orders"]))[0][
+        "order"
+    ]
     with pytest.raises(CheckFailed) as caught:
         commit.commit(office(site, timedelta(days=15, hours=1)), number, 1.0)
     assert caught.value.code == "order.expired"
@@ -428,11 +430,12 @@ def test_a_receipt_must_be_an_approver_s_and_this_order_s(site: Site) -> None:
     import hashlib
     import sqlite3
 
+    from posctl.model.clock import SystemClock, stamp
     from posctl.store import keys
 
     number = site.approved()
     site.commit(number).ok()
-    site.run("orders").ok()  # the field takes it back
+    site.run("orders", "list").ok()  # the field takes it back
     body = {"order": number, "mid": MID, "tid": TID, "new": "621626*********0018"}
     cases = {
         "signature.role": ("li", body),
@@ -440,7 +443,7 @@ def test_a_receipt_must_be_an_approver_s_and_this_order_s(site: Site) -> None:
     }
     for code, (name, content) in cases.items():
         who = keys.load_operator(Home(site.home).operators, name, None)
-        content = content | {"issued": "2026-11-23T12:00:00.000Z"}
+        content = content | {"issued": stamp(SystemClock().now())}
         signed = canonical({"body": content, "proof": who.sign("receipt", content)})
         sha256 = hashlib.sha256(signed).hexdigest()
         for place in ("field", "office"):
@@ -466,7 +469,7 @@ def test_a_receipt_can_be_read_when_its_signer_s_certificate_is_over(
 
     number = site.approved()
     site.commit(number).ok()
-    site.run("orders").ok()
+    site.run("orders", "list").ok()
     later = datetime.now(UTC) + timedelta(days=800)
     monkeypatch.setattr(SystemClock, "now", lambda self: later)
     assert site.run("receipt", "show", number).ok()["result"] == "EFFECTIVE"
@@ -499,13 +502,13 @@ def test_a_closed_order_does_not_move_any_more(site: Site) -> None:
     number = site.approved()
     site.commit(number).ok()
     site.confirm(number).ok()
-    site.run("orders").ok()
+    site.run("orders", "list").ok()
     before = shown(site, number)["events"]
     for command in ("commit", "resume", "confirm", "commit", "resume"):
         words = ["--port", site.bench.port] if command != "commit" else []
         assert site.run("change", command, number, *words).code == 0
     assert shown(site, number)["events"] == before
-    assert "left in the inbox" not in site.run("orders").err
+    assert "left in the inbox" not in site.run("orders", "list").err
 
 
 @pytest.mark.req("R37")
@@ -523,7 +526,7 @@ def test_an_order_that_was_given_up_does_not_need_its_pictures(
     assert site.propose().code == 130
     monkeypatch.undo()
     os.environ["POSCTL_HOME"] = str(site.home)
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     for picture in site.bench.pictures.iterdir():
         picture.write_bytes(b"\xff\xd8\xffedited")
     number = order["order"]

@@ -105,7 +105,7 @@ def test_pulled_in_any_exchange_of_a_run(
     first = site.run("change", "run", *means, answers=RUN_ANSWERS)
     assert (first.code == 5) == line.pulled, first.err
     assert site.account() == OLD_NUMBER
-    orders = site.run("orders").ok()["orders"]
+    orders = site.run("orders", "list").ok()["orders"]
     if not orders:
         assert site.propose().ok()["state"] == "PROPOSED"
     elif line.pulled:
@@ -134,7 +134,7 @@ def test_pulled_while_the_terminal_settles(
     core = site.bench.terminal.core
     assert core.batch == (1 if before else 2)
     assert site.account() == NEW_NUMBER
-    shown = site.run("change", "show", number).ok()
+    shown = site.run("orders", "show", number).ok()
     assert (shown["state"], shown["unsettled_effect"]) == ("EFFECTIVE", "settle")
 
     assert site.confirm(number).ok()["state"] == "CLOSED"

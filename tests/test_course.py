@@ -41,7 +41,7 @@ def test_a_change_from_the_first_look_to_closed(site: Site) -> None:
     assert tag is not None and tag.version == 2
     assert tag.mask == "621626*********0018"
 
-    site.run("orders").ok()
+    site.run("orders", "list").ok()
     for place in ("field", "office"):
         log = open_log(site, place)
         log.verify()
@@ -89,7 +89,7 @@ def test_the_approver_must_know_the_last_digits(site: Site) -> None:
     number = str(site.propose().ok()["order"])
     wrong = site.run("change", "approve", number, answers=["0000"] * 3)
     assert wrong.code == 3
-    assert site.run("change", "show", number).ok()["state"] == "PROPOSED"
+    assert site.run("orders", "show", number).ok()["state"] == "PROPOSED"
 
 
 @pytest.mark.req("R44")
@@ -98,7 +98,7 @@ def test_only_the_typed_word_goes_on(site: Site, word: str) -> None:
     answers = [*RUN_ANSWERS[:-1], word]
     declined = site.run("change", "run", *site.means(), answers=answers)
     assert (declined.code, declined.error["code"]) == (3, "propose.declined")
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     assert order["state"] == "BACKED_UP"
     again = site.run(
         "change", "propose", order["order"], *site.means(), answers=["CHANGE"]
@@ -131,7 +131,7 @@ def test_accepted_is_not_effective(make_site: MakeSite) -> None:
     waiting = site.commit(number, "--wait", "0.2")
     assert (waiting.code, waiting.error["code"]) == (11, "commit.pending")
     assert site.account() == OLD_NUMBER
-    assert site.run("change", "show", number).ok()["state"] == "AUDITING"
+    assert site.run("orders", "show", number).ok()["state"] == "AUDITING"
     with pytest.raises(AssertionError):
         site.run("receipt", "show", number).ok()
 

@@ -57,12 +57,12 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def states(site: Site) -> list[str]:
-    orders = site.run("orders").ok()["orders"]
+    orders = site.run("orders", "list").ok()["orders"]
     return [f"{order['state']} {order['terminal']}" for order in orders]
 
 
 def show(site: Site, number: str) -> dict[str, Any]:
-    return site.run("change", "show", number).ok()
+    return site.run("orders", "show", number).ok()
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def test_a_port_that_another_program_holds(site: Site) -> None:
 def test_no_card_then_one(make_site: MakeSite) -> None:
     site = make_site(card="none")
     failed(run(site), "card.none", 4)
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     assert (order["state"], order["new"]) == ("BACKED_UP", "")
     untouched(site)
 
@@ -133,7 +133,7 @@ def test_a_terminal_that_the_provider_does_not_list(make_site: MakeSite) -> None
     site = make_site(wrong_terminal=True)
     error = failed(run(site), "look.mismatch", 7)
     assert (error["params"]["tid"], error["params"]["listed"]) == (TID, "11999999")
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     assert show(site, order["order"])["reason"] == "look.mismatch"
     assert order["state"] == "CANCELLED"
     untouched(site)
@@ -334,10 +334,10 @@ def test_a_missing_terminal_list_names_the_command(quiet: Site) -> None:
 @pytest.mark.req("R47")
 def test_an_order_that_is_not_here(quiet: Site) -> None:
     ran = quiet.spawn("change", "commit", "ABCD-00001")
-    assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
-    for command in ("change show", "change resume", "change confirm", "receipt show"):
+    assert failed(ran, "order.missing", 2)["next"] == "posctl orders list"
+    for command in ("orders show", "change resume", "change confirm", "receipt show"):
         ran = quiet.run(*command.split(), "ABCD-00001")
-        assert failed(ran, "order.missing", 2)["next"] == "posctl orders"
+        assert failed(ran, "order.missing", 2)["next"] == "posctl orders list"
 
 
 @pytest.mark.req("R45")
@@ -456,7 +456,7 @@ def test_interrupted_while_it_waits_for_a_card(make_site: MakeSite) -> None:
     means = [*site.means(), "--wait-card", "30"]
     first = interrupted(site, signal.SIGINT, "backed up", "change", "run", *means)
     assert first.code == 130
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     resume = ["change", "resume", order["order"], *means]
     second = interrupted(site, signal.SIGTERM, "stands at BACKED_UP", *resume)
     assert second.code == 143

@@ -53,7 +53,7 @@ def test_an_order_expires_after_its_days(site: Site, step: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         call()
     assert caught.value.code == "order.expired"
-    assert site.run("change", "show", number).ok()["state"] == "EXPIRED"
+    assert site.run("orders", "show", number).ok()["state"] == "EXPIRED"
     assert (site.account(), site.signed()) == (OLD_NUMBER, 0)
     assert site.propose().code == 0
 
@@ -78,7 +78,7 @@ def test_the_backup_is_in_the_store_and_decodes(site: Site) -> None:
     assert backup["tid"] == "11000001"
     assert backup["mid"] == MID
     assert backup["batch"] == "000001"
-    kinds = [e["event"] for e in site.run("change", "show", number).ok()["events"]]
+    kinds = [e["event"] for e in site.run("orders", "show", number).ok()["events"]]
     assert kinds.index("backup.proved") < kinds.index("account.sealed")
 
 
@@ -95,7 +95,7 @@ def test_a_terminal_that_does_not_hold_still_is_not_backed_up(site: Site) -> Non
     core.variables = moving  # type: ignore[method-assign]
     ran = site.propose()
     assert (ran.code, ran.error["code"]) == (7, "backup.differs")
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     assert order["state"] == "PRECHECKED"
     core.variables = real  # type: ignore[method-assign]
     again = site.run(
@@ -118,7 +118,7 @@ def test_the_old_number_must_fit_what_the_terminal_shows(site: Site) -> None:
 def test_a_binding_that_moves_between_two_runs_is_a_conflict(site: Site) -> None:
     declined = [*RUN_ANSWERS[:-1], "no"]
     site.run("change", "run", *site.means(), answers=declined)
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     site.bench.ledger.change_account(MID, "6200000000000005", request=6)
     site.bench.loop.run(site.bench.terminal.host.download())
     again = site.run(
@@ -132,7 +132,7 @@ def test_a_binding_that_moves_between_two_runs_is_a_conflict(site: Site) -> None
 def test_another_terminal_at_the_same_port_is_noticed(site: Site) -> None:
     declined = [*RUN_ANSWERS[:-1], "no"]
     site.run("change", "run", *site.means(), answers=declined)
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     terminal = site.bench.terminal.core
     object.__setattr__(terminal.config, "serial", "0820009999")
     again = site.run(
@@ -146,7 +146,7 @@ def test_another_terminal_at_the_same_port_is_noticed(site: Site) -> None:
 def test_no_anonymous_change(site: Site, operator: str) -> None:
     ran = site.run("change", "run", *site.means(), "--operator", operator)
     assert (ran.code, ran.error["code"]) == (2, "operator.missing")
-    assert site.run("orders").ok()["orders"] == []
+    assert site.run("orders", "list").ok()["orders"] == []
 
 
 @pytest.mark.req("R2")
@@ -211,7 +211,7 @@ def test_the_commit_looks_at_the_window_again(site: Site) -> None:
     with pytest.raises(CheckFailed) as caught:
         commit.commit(late, number, 1.0)
     assert caught.value.code == "window.closed"
-    assert site.run("change", "show", number).ok()["state"] == "APPROVED"
+    assert site.run("orders", "show", number).ok()["state"] == "APPROVED"
 
 
 class AlwaysClosed:

@@ -184,16 +184,16 @@ def test_a_file_taken_twice_changes_nothing(site: Site, sent: Path) -> None:
     copy = sent.read_bytes()
     assert approve(site, sent) == "taken"
     number = json.loads(copy)["body"]["order"]
-    before = site.run("change", "show", number).ok()
+    before = site.run("orders", "show", number).ok()
     inbox = site.home / "office" / "inbox"
     inbox.mkdir(exist_ok=True)
     (inbox / f"{number}.posctl-order").write_bytes(copy)
-    site.run("orders").ok()
-    assert site.run("change", "show", number).ok() == before
+    site.run("orders", "list").ok()
+    assert site.run("orders", "show", number).ok() == before
     site.commit(number).ok()
     (inbox / f"{number}.posctl-order").write_bytes(copy)
-    site.run("orders").ok()
-    assert site.run("change", "show", number).ok()["state"] == "EFFECTIVE"
+    site.run("orders", "list").ok()
+    assert site.run("orders", "show", number).ok()["state"] == "EFFECTIVE"
 
 
 def test_a_wrong_file_in_the_inbox_does_not_stop_the_others(
@@ -202,7 +202,7 @@ def test_a_wrong_file_in_the_inbox_does_not_stop_the_others(
     inbox = site.home / "office" / "inbox"
     inbox.mkdir(exist_ok=True)
     (inbox / "AAAA-0001.posctl-order").write_text("{}")
-    listed = site.run("orders")
+    listed = site.run("orders", "list")
     assert listed.code == 0
     assert "left in the inbox" in listed.err
     assert approve(site, sent) == "taken"
@@ -253,7 +253,7 @@ def test_an_order_under_another_profile_goes_back(site: Site, sent: Path) -> Non
     newer = text.replace("version = 1", "version = 2")
     profiles.install(home.profiles, newer, root_of(home))
     assert approve(site, sent) == "order.refused"
-    (order,) = site.run("orders").ok()["orders"]
+    (order,) = site.run("orders", "list").ok()["orders"]
     assert order["state"] == "REJECTED"
     assert site.propose().ok()["state"] == "PROPOSED"
 

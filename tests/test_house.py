@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from posctl.cli.main import COMMANDS
+from posctl.cli.root import COMMANDS
 from posctl.store import profiles
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -216,7 +216,7 @@ def run(watched: Watched, *more: str, answers: tuple[str, ...] = RUN_ANSWERS) ->
 
 
 def newest(site: Site) -> str:
-    return str(site.run("orders").ok()["orders"][-1]["order"])
+    return str(site.run("orders", "list").ok()["orders"][-1]["order"])
 
 
 @pytest.mark.req("R48")
@@ -239,7 +239,7 @@ def test_a_whole_course_with_keys_under_passphrases(
     assert watched.talk("change", "commit", number, answers=(WANG,)) == 0
     confirm = ("change", "confirm", number, *port)
     assert watched.talk(*confirm, answers=(LI, "SETTLE")) == 0
-    for shown in (["receipt", "show", number], ["change", "show", number]):
+    for shown in (["receipt", "show", number], ["orders", "show", number]):
         watched.note(json.dumps(site.run(*shown).ok()))
 
     assert site.account() == NEW_NUMBER
@@ -299,7 +299,7 @@ def test_a_change_that_the_provider_refuses(
     if wrong == "old":
         pay_to(watched.site, OTHER_NUMBER)
     assert watched.talk("change", "commit", number, "--json") == 6
-    assert watched.talk("change", "show", number) == 0
+    assert watched.talk("orders", "show", number) == 0
     assert watched.everywhere() == []
 
 

@@ -97,7 +97,7 @@ def test_a_provider_that_is_down_changes_nothing(site: Site) -> None:
     site.bench.provider.stop()
     down = site.commit(number)
     assert (down.code, down.error["code"]) == (5, "host.unreachable")
-    assert site.run("change", "show", number).ok()["state"] == "APPROVED"
+    assert site.run("orders", "show", number).ok()["state"] == "APPROVED"
     assert site.account() == OLD_NUMBER
     assert site.run("change", "rollback", number).ok()["state"] == "ROLLED_BACK"
 
@@ -109,7 +109,7 @@ def test_a_rejection_keeps_the_old_account(make_site: MakeSite) -> None:
     rejected = site.commit(number)
     assert (rejected.code, rejected.error["code"]) == (6, "provider.rejected")
     assert rejected.error["params"]["raw"] == "04"
-    shown = site.run("change", "show", number).ok()
+    shown = site.run("orders", "show", number).ok()
     assert shown["state"] == "REJECTED"
     assert shown["reason"]
     assert (site.account(), site.version()) == (OLD_NUMBER, 1)
@@ -141,7 +141,7 @@ def test_an_account_that_moved_meanwhile_is_a_conflict(site: Site) -> None:
     site.bench.ledger.change_account(site_mid(site), other, request=0)
     refused = site.commit(number)
     assert refused.code == 6
-    assert site.run("change", "show", number).ok()["state"] == "REJECTED"
+    assert site.run("orders", "show", number).ok()["state"] == "REJECTED"
     assert site.account() == other
 
 
@@ -158,7 +158,7 @@ def test_a_terminal_that_shows_a_third_account_is_caught(site: Site) -> None:
     site.bench.ledger.change_account(site_mid(site), OLD_NUMBER[:-1] + "4", request=6)
     confirmed = site.confirm(number)
     assert confirmed.error["code"] == "terminal.third_account"
-    assert site.run("change", "show", number).ok()["state"] == "EFFECTIVE"
+    assert site.run("orders", "show", number).ok()["state"] == "EFFECTIVE"
 
 
 @pytest.mark.req("R11")

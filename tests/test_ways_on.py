@@ -27,7 +27,7 @@ def test_a_reverse_order_may_begin_before_the_terminal_has_confirmed(
     site = make_site()
     number = site.approved()
     site.commit(number).ok()
-    site.run("orders").ok()
+    site.run("orders", "list").ok()
     core = site.bench.terminal.core
     site.bench.loop.run(site.bench.terminal.host.download())
     assert core.binding_tag().version == 2  # type: ignore[union-attr]
@@ -92,7 +92,7 @@ def test_a_fifo_in_the_inbox_hangs_nothing(site: Site) -> None:
     inbox = site.home / "office" / "inbox"
     inbox.mkdir(exist_ok=True)
     os.mkfifo(inbox / "AAAA-22222.posctl-order")
-    assert site.spawn("orders").code == 0
+    assert site.spawn("orders", "list").code == 0
 
 
 def test_boxes_of_another_type_are_refused(
@@ -139,7 +139,7 @@ def test_a_damaged_set_up_is_said_in_words(
         (site.home / f"{name}{suffix}").unlink(missing_ok=True)
     commands: list[tuple[list[str], list[str]]] = [
         (["orders"], []),
-        (["change", "show", number], []),
+        (["orders", "show", number], []),
         (["change", "run", *site.means()], list(RUN_ANSWERS)),
         (["change", "approve", number], ["0018"]),
         (["merchant", "fetch", MID], []),
@@ -153,7 +153,7 @@ def test_a_damaged_set_up_is_said_in_words(
 @pytest.mark.parametrize(
     "words",
     [
-        ["change", "show", "../../x"],
+        ["orders", "show", "../../x"],
         ["change", "commit", "A" * 300],
         ["change", "resume", "\udcff"],
         ["change", "run", "--wait-card", "inf"],

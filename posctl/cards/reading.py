@@ -42,7 +42,8 @@ def read_card(
         date=bytes.fromhex(f"{today:%y%m%d}"), unpredictable=secrets.token_bytes(4)
     )
     try:
-        card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
+        with link.recent.told():
+            card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
     except emv.NotPayment:
         raise CheckFailed("card.not_payment") from None
     except emv.CardBlocked:

@@ -85,6 +85,8 @@ def settle(journal: Journal, effect: Effect) -> Order:
 
 
 def _unknown(order: Order, effect: Effect, failure: PosctlError) -> StateUnknown:
-    return StateUnknown(
+    unknown = StateUnknown(
         "effect.unknown", order=order.number, effect=effect.name, cause=failure.code
     )
+    unknown.frames = failure.frames
+    return unknown

@@ -11,20 +11,23 @@ from posctl.change.states import Holder, State
 from posctl.cli.command import (
     SECONDS,
     command,
+    current_settings,
     home_option,
+    merchant_option,
     operator_option,
+    options,
     order_argument,
     port_option,
+    reader_option,
+    shop_option,
+    wait_card_option,
 )
 from posctl.cli.console import Console
-from posctl.cli.messages import _
-from posctl.cli.people import (
-    choose_port,
-    field_session,
-    find_in_place,
-    office_session,
-)
-from posctl.cli.views import order_view, shown_before_approval, what_next
+from posctl.cli.devices import choose_port, remember_shop
+from posctl.cli.grammar import group
+from posctl.cli.people import field_session, find_in_place, office_session
+from posctl.cli.text.messages import _
+from posctl.cli.views import order_view, what_next
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 
@@ -33,50 +36,56 @@ if TYPE_CHECKING:
     from posctl.field.course import Means, Proposed
 
 
-@click.group(help=_("help.change"))
+@group("help.change")
 def change() -> None:
     """The group; each command returns data."""
 
 
 def _means_options(body: Any) -> Any:
-    options = (
+    return options(
+        shop_option,
         port_option,
-        click.option("--reader", envvar="POSCTL_READER", help=_("option.reader")),
+        reader_option,
         click.option("--typed", is_flag=True, help=_("option.typed")),
         click.option(
             "--pictures",
+            metavar="FOLDER",
             type=click.Path(file_okay=False, path_type=Path),
+            envvar="POSCTL_PICTURES",
             help=_("option.pictures"),
         ),
-        click.option(
-            "--wait-card",
-            "card_wait",
-            type=SECONDS,
-            default=20.0,
-            show_default=True,
-            help=_("option.wait_card"),
-        ),
+        wait_card_option,
         click.option(
             "--order-file",
             "output",
+            metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
             help=_("option.order_file"),
         ),
-    )
-    for option in reversed(options):
-        body = option(body)
-    return body
+    )(body)
 
 
 @command(change, "run", "help.change.run")
 @_means_options
+@merchant_option
 @operator_option
 @home_option
-def run(console: Console, home: Path, operator: str | None, **means: Any) -> Json:
+def run(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    shop: str | None,
+    merchant: str | None,
+    **means: Any,
+) -> Json:
     from posctl.field import course
 
     session = field_session(console, home, operator)
-    return _proposed(console, course.run(session, _means(means)))
+    if shop is not None and shop not in current_settings().shops:
+        console.tell("shop.new", shop=shop)
+    proposed = course.run(session, _means({**means, "merchant": merchant}))
+    remember_shop(shop, means["port"], means["reader"], proposed.order.mid)
+    return _proposed(console, proposed)
 
 
 @command(change, "propose", "help.change.propose")
@@ -85,7 +94,12 @@ def run(console: Console, home: Path, operator: str | None, **means: Any) -> Jso
 @home_option
 @order_argument
 def propose(
-    console: Console, home: Path, operator: str | None, number: str, **means: Any
+    console: Console,
+    home: Path,
+    operator: str | None,
+    number: str,
+    shop: str | None,
+    **means: Any,
 ) -> Json:
     return _field_resume(console, home, operator, number, means)
 
@@ -109,11 +123,11 @@ def _field_resume(
     return _proposed(console, course.resume(session, number, _means(means)))
 
 
-def _means(options: dict[str, Any]) -> Means:
+def _means(given: dict[str, Any]) -> Means:
     from posctl.field.course import Means
 
-    address = choose_port(options.pop("port"))
-    return Means(address=address, **options)
+    others = {name: value for name, value in given.items() if name != "port"}
+    return Means(address=choose_port(given["port"]), **others)
 
 
 def _proposed(console: Console, proposed: Proposed) -> Json:
@@ -133,6 +147,7 @@ def _proposed(console: Console, proposed: Proposed) -> Json:
 @home_option
 @click.option(
     "--order-file",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help=_("option.order_file_in"),
 )
@@ -155,7 +170,9 @@ def approve(
 
 
 def _wait_option(body: Any) -> Any:
-    return click.option("--wait", type=SECONDS, help=_("option.wait"))(body)
+    return click.option(
+        "--wait", metavar="SECONDS", type=SECONDS, help=_("option.wait")
+    )(body)
 
 
 @command(change, "commit", "help.change.commit")
@@ -189,12 +206,18 @@ def _commit(
 
 
 @command(change, "confirm", "help.change.confirm")
+@shop_option
 @port_option
 @operator_option
 @home_option
 @order_argument
 def confirm(
-    console: Console, home: Path, operator: str | None, port: str | None, number: str
+    console: Console,
+    home: Path,
+    operator: str | None,
+    shop: str | None,
+    port: str | None,
+    number: str,
 ) -> Json:
     return _confirm(console, home, operator, port, number)
 
@@ -229,6 +252,7 @@ def resume(
     operator: str | None,
     wait: float | None,
     number: str,
+    shop: str | None,
     card_wait: float,
     **means: Any,
 ) -> Json:
@@ -280,16 +304,3 @@ def rollback(console: Console, home: Path, operator: str | None, number: str) ->
         session = office_session(console, home, operator)
         ended = office_commit.roll_back(session, number)
     return {**order_view(ended), "next": None}
-
-
-@command(change, "show", "help.change.show")
-@home_option
-@order_argument
-def show(console: Console, home: Path, number: str) -> Json:
-    place, order = find_in_place(console, home, number)
-    events = [
-        {"position": e.position, "time": e.time, "event": e.kind}
-        for e in place.log.events(number)
-    ]
-    shown = {**order_view(order), "new": shown_before_approval(order)}
-    return {**shown, "next": what_next(order), "events": events}

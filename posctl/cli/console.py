@@ -7,47 +7,68 @@ a line with the elapsed time appears at least every two seconds.
 from __future__ import annotations
 
 import json
-import re
-import shutil
+import logging
+import os
 import sys
-import textwrap
-import threading
-import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TextIO, TypeVar
 
 import click
 
-from posctl.cli.failures import describe
-from posctl.cli.main import SCHEMA
-from posctl.cli.messages import _, plain
+from posctl.cli.layout import terminal_width, wrap_lines
+from posctl.cli.progress import Ticker
+from posctl.cli.text.failures import describe
+from posctl.cli.text.messages import ALWAYS_SAID, WARNINGS, _
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, Declined, PosctlError
 
 T = TypeVar("T")
+SCHEMA = "posctl/1"
+"""Of what ``--json`` prints: posctl/schema/posctl-1.json."""
 ASKS = "? "
 """How a question begins where stdin is not a terminal."""
+QUIET, NORMAL, VERBOSE = -1, 0, 1
 _TRIES = 3
-_QUIET_SECONDS = 1.9
+log = logging.getLogger("posctl.command")
+logging.getLogger("posctl").addHandler(logging.NullHandler())
 
 
 class Console:
     """Tells and asks on stderr, prints results on stdout.
 
     Args:
+        command: its words without the program's name, as in ``change run``.
         as_json: results and failures as one JSON object instead of text.
+        level: QUIET (questions, warnings and failures only), NORMAL, VERBOSE.
+        color: auto, always, never.
     """
 
-    def __init__(self, command: str, *, as_json: bool) -> None:
+    def __init__(
+        self, command: str, *, as_json: bool, level: int = NORMAL, color: str = "auto"
+    ) -> None:
         self.command = command
         self.as_json = as_json
-        self._ticker = Ticker(_("wait.work"))
+        self.level = level
+        self._color = color
+        self._ticker = Ticker(_("wait.work"), quiet=level == QUIET)
+
+    def colored(self, stream: TextIO) -> bool:
+        """Whether colours go to ``stream``. NO_COLOR: see no-color.org."""
+        if self._color != "auto":
+            return self._color == "always"
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return stream.isatty() and not plain
 
     # -- Person ----------------------------------------------------------------
 
     def tell(self, message: str, **params: object) -> None:
         self._ticker.label = _("wait.work")
-        self._say(f"  {_(message, **params)}")
+        log.info("%s", message)
+        if self.level == QUIET and message not in WARNINGS | ALWAYS_SAID:
+            return
+        text = f"  {_(message, **params)}"
+        self._say(click.style(text, fg="yellow") if message in WARNINGS else text)
 
     def waiting(self, message: str, **params: object) -> None:
         self._ticker.label = _(message, **params)
@@ -68,7 +89,7 @@ class Console:
 
     def tell_failure(self, failure: PosctlError) -> None:
         """One that will be asked again."""
-        self._say(f"  {describe(failure)['text']}")
+        self._say(click.style(f"  {describe(failure)['text']}", fg="yellow"))
 
     # -- asking ----------------------------------------------------------------
 
@@ -86,7 +107,12 @@ class Console:
         with self._ticker.silent():
             if sys.stdin.isatty():
                 forget_what_was_typed_ahead()
-                typed = click.prompt(question, hide_input=secret, err=True)
+                shown = click.style(wrapped(question), bold=True)
+                typed = click.prompt(
+                    shown if self.colored(sys.stderr) else wrapped(question),
+                    hide_input=secret,
+                    err=True,
+                )
                 return str(typed)
             click.echo(f"{ASKS}{question}:", err=True)
             line = sys.stdin.readline()
@@ -96,7 +122,7 @@ class Console:
 
     def _say(self, text: str) -> None:
         self._ticker.spoke()
-        click.echo(wrapped(text), err=True)
+        click.echo(wrapped(text), err=True, color=self.colored(sys.stderr))
 
     # -- the end of a command --------------------------------------------------
 
@@ -106,29 +132,42 @@ class Console:
     def result(self, data: Json) -> None:
         if not data:
             return
+        self._ticker.spoke()
         if self.as_json:
             self._print_json({"ok": True, "result": data})
-        else:
-            print_text(data)
+            return
+        from posctl.cli.tables import print_text
+
+        print_text(data, colored=self.colored(sys.stdout))
 
     def failure(self, failure: PosctlError) -> int:
         """Show it; its exit code."""
         shown = describe(failure)
+        log.error("%s exit %s", failure.code, failure.exit_code)
+        self._ticker.spoke()
         if self.as_json:
             self._print_json({"ok": failure.exit_code == 0, "error": shown})
         else:
-            click.echo(wrapped(f"{_failure_word(failure)} {shown['text']}"), err=True)
-            if shown["next"]:
-                click.echo(wrapped(f"next: {shown['next']}"), err=True)
+            self._tell_failure(failure, shown)
         return failure.exit_code
+
+    def _tell_failure(self, failure: PosctlError, shown: Json) -> None:
+        good = failure.exit_code == 0
+        head = _("word.note") if good else f"posctl: {failure.code}:"
+        style = {"fg": "green" if good else "red", "bold": True}
+        self._say(click.style(head, **style) + f" {shown['text']}")  # type: ignore[arg-type]
+        if shown["next"]:
+            self._say(click.style(_("word.next"), bold=True) + f" {shown['next']}")
+        if failure.frames:
+            self._say(_("word.frames"))
+        for frame in failure.frames:
+            self._say(click.style(f"  {frame}", dim=True))
 
     def _print_json(self, data: Json) -> None:
         whole = {"schema": SCHEMA, "command": self.command, **data}
-        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
-
-
-def _failure_word(failure: PosctlError) -> str:
-    return _("word.note") if failure.exit_code == 0 else f"posctl: {failure.code}:"
+        # A character that stdout lacks must stay a JSON escape, not become Python's.
+        utf8 = (sys.stdout.encoding or "").casefold().replace("-", "") == "utf8"
+        click.echo(json.dumps(whole, ensure_ascii=not utf8, indent=2))
 
 
 def forget_what_was_typed_ahead() -> None:
@@ -145,134 +184,39 @@ def forget_what_was_typed_ahead() -> None:
 
 
 def wrapped(text: str) -> str:
-    """Wrapped at words for a person's terminal; in a pipe a line stays a line."""
+    """Wrapped by cells for a person's terminal; in a pipe a line stays a line."""
     if not sys.stderr.isatty():
         return text
-    width = shutil.get_terminal_size().columns - 1
-    return "\n".join(
-        textwrap.fill(
-            line,
-            width,
-            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
+    return wrap_lines(text, terminal_width(sys.stderr) - 1)
+
+
+def start_log(path: Path | None, level: int) -> None:
+    """Where log lines go: a file of its owner's (mode 0600), and stderr if VERBOSE.
+
+    Log lines hold message ids, codes and masked frames, never what was typed.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    logger = logging.getLogger("posctl")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for handler in tuple(logger.handlers):  # of a command before, in one process
+        logger.removeHandler(handler)
+        handler.close()
+    if path is not None:
+        opened = os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            "a",
+            encoding="utf-8",
         )
-        if line.strip()
-        else line
-        for line in text.split("\n")
-    )
-
-
-class Ticker:
-    """A daemon thread that speaks when nothing else was said for two seconds."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._since = self._last = time.monotonic()
-        self._quiet = 0
-        self._end = threading.Event()
-        self._lock = threading.Lock()
-
-    @property
-    def label(self) -> str:
-        return self._label
-
-    @label.setter
-    def label(self, text: str) -> None:
-        with self._lock:
-            self._label, self._since = text, time.monotonic()
-
-    def spoke(self) -> None:
-        self._last = time.monotonic()
-
-    def __enter__(self) -> Ticker:
-        threading.Thread(target=self._run, name="ticker", daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._end.set()
-
-    def silent(self) -> _Silence:
-        """While a person is asked."""
-        return _Silence(self)
-
-    def hush(self, change: int) -> None:
-        with self._lock:
-            self._quiet += change
-            self._since = self._last = time.monotonic()
-
-    def _run(self) -> None:
-        while not self._end.wait(0.1):
-            with self._lock:
-                if self._quiet or time.monotonic() - self._last < _QUIET_SECONDS:
-                    continue
-                seconds = time.monotonic() - self._since
-                line = _("wait.elapsed", label=self._label, seconds=f"{seconds:.0f}")
-            self.spoke()
-            click.echo(f"  {line}", err=True)
-
-
-class _Silence:
-    def __init__(self, ticker: Ticker) -> None:
-        self._ticker = ticker
-
-    def __enter__(self) -> None:
-        self._ticker.hush(+1)
-
-    def __exit__(self, *_error: object) -> None:
-        self._ticker.hush(-1)
-
-
-def print_text(data: Json) -> None:
-    """A result as text: lines of label and value, lists of objects as tables."""
-    plain = {k: v for k, v in data.items() if v is not None and not _is_table(v)}
-    if plain:
-        width = max(len(_label(name)) for name in plain)
-        for name, value in plain.items():
-            click.echo(f"{_label(name):<{width}}  {_shown(value)}")
-    for name, value in data.items():
-        if _is_table(value):
-            _print_table(name, value)
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    if isinstance(value, dict):
-        return " ".join(f"{name}={item}" for name, item in value.items())
-    return "-" if value in (None, "", []) else plain(value)
-
-
-_WHOLE = ("order", "state", "position")  # what people copy
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z")
-
-
-def _in_a_cell(value: object) -> str:
-    """Times to the minute: the seconds are in the JSON."""
-    return _STAMP.sub(r"\1 \2Z", _shown(value))
-
-
-def _print_table(name: str, rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console as RichConsole
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        click.echo(_("table.empty", name=_label(name)))
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in rows[0]:
-        table.add_column(_label(column), overflow="fold", no_wrap=column in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(_in_a_cell(value)) for value in row.values()))
-    width = None if sys.stdout.isatty() else 200
-    RichConsole(width=width, highlight=False).print(table)
+        os.chmod(path, 0o600)  # also one that was there before
+        to_file = logging.StreamHandler(opened)
+        pattern = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+        to_file.setFormatter(logging.Formatter(pattern))
+        logger.addHandler(to_file)
+    if level == VERBOSE:
+        to_stderr = logging.StreamHandler()
+        to_stderr.setFormatter(logging.Formatter("  . %(name)s %(message)s"))
+        logger.addHandler(to_stderr)
+    logger.addHandler(logging.NullHandler())

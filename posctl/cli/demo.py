@@ -25,19 +25,20 @@ from emulator.bench import Bench, Scenario
 from posctl.cli.command import command
 from posctl.cli.console import ASKS, Console
 from posctl.cli.emulate import scenario_options
-from posctl.cli.messages import _
+from posctl.cli.text.messages import _, label
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
 from protocols.sensitive import mask
 
 _HIDDEN = "(not shown)"
-_COUNTED = re.compile(r"^(apdus|serial bytes) +(\d+)$")
+_COUNTED = ("apdus", "serial_bytes")
 
 
 @command(None, "demo", "help.demo")
 @scenario_options
 @click.option(
     "--directory",
+    metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
     help=_("option.directory"),
 )
@@ -77,7 +78,7 @@ class Demo:
             "order": self.number,
             "seconds": f"{seconds:.2f}",
             "apdus": self.counted["apdus"],
-            "serial_bytes": self.counted["serial bytes"],
+            "serial_bytes": self.counted["serial_bytes"],
             "pcscd": self.bench.no_pcscd is None,
         }
 
@@ -178,9 +179,11 @@ class Demo:
                 process.stdin.flush()
 
     def _note(self, line: str) -> None:
-        if found := _COUNTED.match(line):
-            self.counted[found[1]] += int(found[2])
-        if line.startswith("order ") and not self.number:
+        """The results are shown as people see them, so they are read as people do."""
+        for name in _COUNTED:
+            if found := re.fullmatch(rf"{re.escape(label(name))} +(\d+)\n", line):
+                self.counted[name] += int(found[1])
+        if not self.number and line.startswith(label("order") + " "):
             self.number = line.split()[1]
 
 

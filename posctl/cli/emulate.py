@@ -12,15 +12,15 @@ from typing import Any
 import click
 
 from emulator.bench import CARDS, MID, Bench, Scenario
-from posctl.cli.command import SECONDS, command
+from posctl.cli.command import SECONDS, command, options
 from posctl.cli.console import Console
-from posctl.cli.messages import _
+from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 
 
 def scenario_options(body: Any) -> Any:
     """What `emulate` and `demo` can put on the bench."""
-    options = (
+    return options(
         click.option(
             "--card",
             type=click.Choice(list(CARDS)),
@@ -32,6 +32,7 @@ def scenario_options(body: Any) -> Any:
         click.option("--open-ports", is_flag=True, help=_("option.open_ports")),
         click.option(
             "--audit",
+            metavar="SECONDS",
             type=SECONDS,
             default=0.3,
             show_default=True,
@@ -39,16 +40,14 @@ def scenario_options(body: Any) -> Any:
         ),
         click.option("--reject", is_flag=True, help=_("option.reject")),
         click.option("--wrong-terminal", is_flag=True, help=_("option.wrong_terminal")),
-    )
-    for option in reversed(options):
-        body = option(body)
-    return body
+    )(body)
 
 
 @command(None, "emulate", "help.emulate")
 @scenario_options
 @click.option(
     "--directory",
+    metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
     help=_("option.directory"),
 )

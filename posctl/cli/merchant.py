@@ -11,24 +11,21 @@ from posctl.cli.command import (
     command,
     home_option,
     operator_option,
+    output_option,
 )
 from posctl.cli.console import Console
-from posctl.cli.messages import _
+from posctl.cli.grammar import group
 from posctl.cli.people import office_session
 from posctl.model.canonical import Json
 
 
-@click.group(help=_("help.merchant"))
+@group("help.merchant")
 def merchant() -> None:
     """The group; each command returns data."""
 
 
 @command(merchant, "fetch", "help.merchant.fetch")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=_("option.output"),
-)
+@output_option("option.output")
 @operator_option
 @home_option
 @click.argument("mid", metavar="MID", type=MerchantNumber())

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from posctl.cli.console import Console
 from posctl.model.clock import SystemClock
-from posctl.model.errors import CheckFailed, NoDevice, UsageError
+from posctl.model.errors import CheckFailed, UsageError
 
 _TRIES = 3
+ASSUMED_PROFILE = "chinaums"
 
 if TYPE_CHECKING:
     from posctl.change.order import Order
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from posctl.office.place import Session as OfficeSession
     from posctl.store.home import Home
     from posctl.store.keys import Operator
+    from posctl.store.profiles import Profile
 
 
 def field_place(console: Console, home: Path) -> FieldPlace:
@@ -96,22 +98,42 @@ def _check_role(who: Operator, role: str) -> None:
         raise CheckFailed("signature.role", role=who.role, needed=role)
 
 
-def choose_port(port: str | None) -> str:
-    """The port that was named, or the only one there is; nothing is opened.
+def profile_to_read_with(console: Console, home: Path, named: str | None) -> Profile:
+    """How a terminal is spoken to where nothing is changed: by the profile named (a
+    shipped example, a TOML file), that of the set-up, or the example of the protocol.
 
     Raises:
-        NoDevice: ``port.none`` or ``port.ambiguous`` with the candidates.
+        UsageError: ``profile.missing``, ``profile.invalid``, ``setup.damaged``.
+        CheckFailed: ``profile.signature``.
     """
-    if port:
-        return port
-    from serial.tools.list_ports import comports
+    from posctl.store import profiles
+    from posctl.store.home import Home
 
-    found = sorted(item.device for item in comports())
-    if not found:
-        raise NoDevice("port.none")
-    if len(found) > 1:
-        raise NoDevice("port.ambiguous", candidates=", ".join(found))
-    return str(found[0])
+    if named is not None:
+        return profiles.parse(profiles.text_of(named), source=named)
+    found = Home(home)
+    if found.exists():
+        return found.profile(SystemClock().now())
+    console.tell("profile.assumed", profile=ASSUMED_PROFILE)
+    return profiles.parse(profiles.example(ASSUMED_PROFILE), source=ASSUMED_PROFILE)
+
+
+def newest_orders(
+    console: Console, home: Path, *, only_open: bool = False
+) -> list[Order]:
+    """The orders of both places, each as the place that knows most of it has it, in
+    the order of their opening."""
+    newest: dict[str, Order] = {}
+    unfinished: set[str] = set()
+    for place in (field_place(console, home), office_place(console, home)):
+        for order in place.orders():
+            if not order.final:  # also where only one of the two has heard of it
+                unfinished.add(order.number)
+            known = newest.get(order.number)
+            if known is None or order.position > known.position:
+                newest[order.number] = order
+    by_time = sorted(newest.values(), key=lambda order: order.opened)
+    return [o for o in by_time if not only_open or o.number in unfinished]
 
 
 def find_in_place(

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from posctl.cli.command import command, home_option
 from posctl.cli.console import Console
-from posctl.cli.messages import _
+from posctl.cli.text.messages import _
 from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
@@ -31,21 +31,33 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
 @command(None, "setup", "help.setup")
-@click.option("--technician", required=True, help=_("option.technician"))
-@click.option("--approver", required=True, help=_("option.approver"))
-@click.option("--organisation", default="-", help=_("option.organisation"))
 @click.option(
-    "--profile", default="chinaums", show_default=True, help=_("option.profile")
+    "--technician", metavar="NAME", required=True, help=_("option.technician")
 )
-@click.option("--provider-url", required=True, help=_("option.provider_url"))
+@click.option("--approver", metavar="NAME", required=True, help=_("option.approver"))
+@click.option(
+    "--organisation", metavar="NAME", default="-", help=_("option.organisation")
+)
+@click.option(
+    "--profile",
+    metavar="NAME",
+    default="chinaums",
+    show_default=True,
+    help=_("option.profile"),
+)
+@click.option(
+    "--provider-url", metavar="URL", required=True, help=_("option.provider_url")
+)
 @click.option(
     "--provider-ca",
+    metavar="FILE",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=_("option.provider_ca"),
 )
 @click.option(
     "--credentials",
+    metavar="FILE",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=_("option.credentials"),
@@ -66,7 +78,7 @@ def setup(
 ) -> Json:
     made = Home(home)
     _check(made, technician, approver, provider_url)
-    text = _profile_text(profile)
+    text = profiles.text_of(profile)
     profiles.parse(text, source=profile)
     issued = _read_credentials(credentials)
     phrases = _passphrases(console, (keys.ROOT, technician, approver), test)
@@ -103,19 +115,6 @@ def _check(home: Home, technician: str, approver: str, url: str) -> None:
         raise CheckFailed("setup.two_people", name=technician)
     if not url.startswith("https://"):
         raise UsageError("setup.url", url=url)
-
-
-def _profile_text(name: str) -> str:
-    """A shipped example by name, or a TOML file by path."""
-    path = Path(name)
-    if path.suffix == ".toml":
-        try:
-            return path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                "profile.invalid", source=name, reason=type(error).__name__
-            ) from None
-    return profiles.example(name)
 
 
 def _read_credentials(path: Path) -> Json:

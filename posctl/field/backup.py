@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from posctl.change.journal import Journal
 from posctl.change.order import Order
@@ -12,6 +14,7 @@ from posctl.field.place import FieldPlace
 from posctl.model.canonical import Json, canonical
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
+from posctl.store.files import read_json, remove, write_private
 from posctl.terminals import TerminalDriver
 
 
@@ -25,23 +28,48 @@ def back_up(place: FieldPlace, journal: Journal, driver: TerminalDriver) -> Orde
     Raises:
         CheckFailed: ``backup.differs`` with the parameters that moved.
     """
-    body = canonical(_parameters(place, driver))
+    names = sorted(place.profile.variables)
+    body = canonical(parameters(driver, names))
     sha256 = hashlib.sha256(body).hexdigest()
     place.log.attach(journal.number, [body])
     stored: Json = json.loads(place.log.attachment(sha256))
-    second = _parameters(place, driver)
-    moved = sorted(k for k in stored | second if stored.get(k) != second.get(k))
-    if moved:
-        raise CheckFailed("backup.differs", parameters=", ".join(moved))
+    second = parameters(driver, names)
+    check_same(stored, second)
     return journal.append(
         "backup.proved", {"backup": sha256, "parameters": len(second)}
     )
 
 
-def _parameters(place: FieldPlace, driver: TerminalDriver) -> Json:
+def write_backup(driver: TerminalDriver, names: Sequence[str], path: Path) -> Json:
+    """A back-up in a file of its own, outside any order, proved in the same way.
+
+    Raises:
+        CheckFailed: ``backup.differs``; the file is removed again.
+        LinkFailed: ``file.unwritable``.
+    """
+    body = canonical(parameters(driver, names))
+    write_private(path, body)
+    try:
+        check_same(read_json(path), parameters(driver, names))
+    except BaseException:
+        remove(path)
+        raise
+    sha256 = hashlib.sha256(body).hexdigest()
+    return {"file": str(path), "sha256": sha256, "parameters": len(json.loads(body))}
+
+
+def check_same(stored: Json, second: Json) -> None:
+    """Raises CheckFailed ``backup.differs`` with the parameters that moved."""
+    moved = sorted(k for k in stored | second if stored.get(k) != second.get(k))
+    if moved:
+        raise CheckFailed("backup.differs", parameters=", ".join(moved))
+
+
+def parameters(driver: TerminalDriver, names: Sequence[str]) -> Json:
+    """Who the terminal is, and those of its variables."""
     deadline = Deadline(LOOK_SECONDS)
     identity = driver.identify(deadline)
-    values = driver.read_variables(sorted(place.profile.variables), deadline)
+    values = driver.read_variables(names, deadline)
     return {
         "serial": identity.serial,
         "model": identity.model,

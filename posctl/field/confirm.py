@@ -16,14 +16,13 @@ from posctl.change.order import Order
 from posctl.change.states import State, Terminal
 from posctl.field.look import LOOK_SECONDS, open_driver
 from posctl.field.place import FieldPlace, Session
+from posctl.field.settle import SETTLE_SECONDS, SETTLE_WORD, batch_number
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, Declined, NotYetEffective
 from posctl.terminals import TerminalDriver
 from protocols.bindingtag import BindingTag
 
-SETTLE_WORD = "SETTLE"
-SETTLE_SECONDS = 90.0
 _FETCH_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 0.3
 
@@ -138,10 +137,14 @@ def _settle_batch(
         place.person.confirm("settle.confirm", SETTLE_WORD, **shown)
     except Declined:
         raise Declined(
-            "settle.declined", order=order.number, mask=order.new_mask
+            "settle.declined",
+            order=order.number,
+            mask=order.new_mask,
+            tid=order.tid,
+            count=totals.count,
         ) from None
     place.person.waiting("wait.settle")
-    batch = _batch(driver)
+    batch = batch_number(driver)
     intent = {"batch": batch, "count": totals.count, "amount": str(totals.amount)}
     perform(journal, effect, intent)
     place.person.tell("settle.done", count=totals.count, amount=totals.amount)
@@ -154,17 +157,12 @@ def _settlement(driver: TerminalDriver) -> Effect:
 
     def probe(order: Order) -> Outcome:
         """A settled batch has another number."""
-        batch = _batch(driver)
+        batch = batch_number(driver)
         if batch != order.batch:
             return Outcome("done", {"probe": "batch number moved", "batch": batch})
         return Outcome("void", {"probe": "batch number is the same", "batch": batch})
 
     return Effect("settle", do, probe)
-
-
-def _batch(driver: TerminalDriver) -> str:
-    value = driver.read_variables(["batch"], Deadline(LOOK_SECONDS))["batch"]
-    return value or ""
 
 
 def _await_new(

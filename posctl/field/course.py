@@ -32,8 +32,9 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
 class Means:
     """What the technician works with: ports, reader, folder of pictures.
 
-    ``card_wait`` is how many seconds a card may take to be inserted. A resumed order
-    takes from the first run what is not given again.
+    ``card_wait`` is how many seconds a card may take to be inserted; ``merchant``
+    whose terminal it must be, if the technician said so. A resumed order takes from
+    the first run what is not given again.
     """
 
     address: str
@@ -42,6 +43,7 @@ class Means:
     pictures: Path | None = None
     card_wait: float = 20.0
     output: Path | None = None
+    merchant: str | None = None
 
     def to_json(self) -> Json:
         pictures = str(self.pictures.resolve()) if self.pictures else None
@@ -119,7 +121,7 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
     place = session.place
     place.person.waiting("wait.terminal")
     try:
-        found = look(place, driver)
+        found = look(place, driver, merchant=means.merchant)
     except IdentityMismatch as mismatch:
         evidence = {"reason": mismatch.code, **mismatch.params}
         _new_journal(session, means).append("look.refused", evidence)

@@ -72,11 +72,17 @@ def open_driver(place: FieldPlace, address: str) -> TerminalDriver:
     )
 
 
-def look(place: FieldPlace, driver: TerminalDriver) -> Look:
+def look(
+    place: FieldPlace, driver: TerminalDriver, *, merchant: str | None = None
+) -> Look:
     """Read identity and binding tag, and compare.
 
+    Args:
+        merchant: whose terminal it must be, where the technician said so: two shops
+            may be door to door.
+
     Raises:
-        IdentityMismatch: ``look.mismatch`` with both sides.
+        IdentityMismatch: ``look.mismatch`` with both sides; ``look.other_merchant``.
         CheckFailed: ``look.unknown`` where the profile does not accept an unknown;
             ``list.*`` where there is no usable list.
     """
@@ -85,6 +91,10 @@ def look(place: FieldPlace, driver: TerminalDriver) -> Look:
     mid = identity.mid
     if mid is None:
         raise CheckFailed("look.unknown", item="mid")
+    if merchant is not None and mid != merchant:
+        raise IdentityMismatch(
+            "look.other_merchant", tid=identity.tid, mid=mid, expected=merchant
+        )
     listed = place.terminal_list(mid)
     found = Look(identity, driver.binding_tag(deadline), listed)
     _check(place, found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from posctl.links.recent import Recent
 from posctl.model.deadline import Deadline
 
 
@@ -36,6 +37,7 @@ class CardLink(Protocol):
     name: str
     atr: bytes
     apdus: int
+    recent: Recent
 
     def transmit(self, apdu: bytes, deadline: Deadline) -> bytes: ...
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import socket
 
+from posctl.links.recent import Recent
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice, UsageError
-from protocols.apdu import complete
+from protocols.apdu import complete, shown, shown_answer
 
 PREFIX = "tcp:"
 _GET_ATR = b"\x04"
@@ -39,6 +40,7 @@ class DirectCardLink:
     def __init__(self, reader: str, deadline: Deadline) -> None:
         self.name = reader
         self.apdus = 0
+        self.recent = Recent(reader)
         address = _address(reader)
         try:
             self._sock = socket.create_connection(
@@ -64,7 +66,9 @@ class DirectCardLink:
             LinkTimeout: ``card.mute``; the link can only be closed then.
         """
         self.apdus += 1
+        self.recent.sent(shown(apdu))
         answer = self._ask(apdu, deadline)
+        self.recent.got(shown_answer(answer))
         if not complete(answer):
             raise LinkFailed("card.garbled", reader=self.name)
         return answer

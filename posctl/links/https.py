@@ -18,6 +18,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
+from posctl.links.recent import Recent
 from posctl.links.watchdog import call_within
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, UsageError
@@ -45,6 +46,7 @@ class HttpsLink:
         self.port = parts.port or 443
         self._base = (parts.path or "").rstrip("/")
         self._context = _verifying_context(ca_file)
+        self.recent = Recent(self.host)
 
     def post(
         self, path: str, body: bytes, *, content_type: str, deadline: Deadline
@@ -56,6 +58,15 @@ class HttpsLink:
                 False), ``host.protocol``, ``host.lost``, ``host.status``.
             LinkTimeout: ``host.timeout``.
         """
+        self.recent.sent(f"POST {path}, {len(body)} B")
+        with self.recent.told():
+            answer = self._post(path, body, content_type, deadline)
+        self.recent.got(f"200, {len(answer)} B")
+        return answer
+
+    def _post(
+        self, path: str, body: bytes, content_type: str, deadline: Deadline
+    ) -> bytes:
         exchange = self.exchange(deadline)
         try:
             return call_within(

@@ -11,10 +11,11 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from posctl.links.recent import Recent
 from posctl.links.watchdog import call_within
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice, PosctlError
-from protocols.apdu import as_tpdu, complete
+from protocols.apdu import as_tpdu, complete, shown, shown_answer
 
 _CLOSE_SECONDS = 1.0
 # pcscd looks at its readers every 400 ms: so late it knows of a card pulled out.
@@ -138,6 +139,7 @@ class PcscLink:
     def __init__(self, reader: str, deadline: Deadline) -> None:
         self.name = reader
         self.apdus = 0
+        self.recent = Recent(reader)
         self._service = _Service(reader, deadline)
         self._card: object = None
         self._leaving = 0
@@ -189,6 +191,7 @@ class PcscLink:
         header = scard.SCARD_PCI_T0 if self._t0 else scard.SCARD_PCI_T1
         sent = list(as_tpdu(apdu) if self._t0 else apdu)
         self.apdus += 1
+        self.recent.sent(shown(apdu))
         try:
             answer = bytes(
                 self._ask(deadline, "SCardTransmit", self._card, header, sent)
@@ -197,6 +200,7 @@ class PcscLink:
             if error.code != "card.garbled":
                 raise
             answer = b""
+        self.recent.got(shown_answer(answer))
         if not complete(answer):
             code = "card.removed" if self._empty_soon(deadline) else "card.garbled"
             raise LinkFailed(code, reader=self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 
 import serial
@@ -12,6 +13,7 @@ from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice
 
 _SLICE = 0.1
 _WRITE_SECONDS = 5.0
+_USUAL_GROUP = "dialout"
 
 _CAUSES = {
     errno.ENOENT: "port.missing",
@@ -39,6 +41,17 @@ def _cause(error: Exception) -> str:
     return next(named, "port.unusable")
 
 
+def _group(name: str) -> str:
+    """Who may open the port, by its group; a group of root's own is no way in."""
+    try:
+        import grp
+
+        group = grp.getgrgid(os.stat(name).st_gid).gr_name
+    except (ImportError, OSError, KeyError):
+        return _USUAL_GROUP
+    return _USUAL_GROUP if group == "root" else group
+
+
 class SerialLink:
     """A ByteLink. ``bytes_out`` and ``bytes_in`` count from opening on."""
 
@@ -60,7 +73,9 @@ class SerialLink:
                 exclusive=True,
             )
         except (serial.SerialException, ValueError, OverflowError) as error:
-            raise NoDevice(_cause(error), port=name, baud=baud) from None
+            cause = _cause(error)
+            told = {"group": _group(name)} if cause == "port.denied" else {}
+            raise NoDevice(cause, port=name, baud=baud, **told) from None
         return cls(port, name)
 
     def write(self, data: bytes, deadline: Deadline) -> None:

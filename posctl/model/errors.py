@@ -13,6 +13,8 @@ class PosctlError(Exception):
     """Base. ``code`` names the cause, for scripts and for the message catalogue."""
 
     exit_code: ClassVar[int] = 1
+    frames: tuple[str, ...] = ()
+    """The last frames on the line that failed, masked."""
 
     def __init__(self, code: str, **params: object) -> None:
         self.code = code

@@ -101,7 +101,7 @@ class Operator:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, 64 hexadecimal digits."""
-        return _fingerprint(self.certificate)
+        return fingerprint(self.certificate)
 
     def sign(self, purpose: str, body: object) -> Json:
         """Signature over purpose and canonical body, with the certificate."""
@@ -155,11 +155,12 @@ def _signer(certificate: x509.Certificate) -> Signer:
     return Signer(
         name=_name_part(certificate, NameOID.COMMON_NAME),
         role=_name_part(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME),
-        fingerprint=_fingerprint(certificate),
+        fingerprint=fingerprint(certificate),
     )
 
 
-def _fingerprint(certificate: x509.Certificate) -> str:
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate, 64 hexadecimal digits."""
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return certificate.fingerprint(SHA256()).hex()

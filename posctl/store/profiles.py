@@ -87,13 +87,34 @@ class Profile:
         return self.pinned
 
 
+def example_names() -> list[str]:
+    """Of the shipped examples."""
+    folder = resources.files("posctl") / "profiles"
+    return sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
 def example(name: str) -> str:
     """The text of a shipped example. Raises UsageError ``profile.missing``."""
-    folder = resources.files("posctl") / "profiles"
-    known = sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".toml"))
+    known = example_names()
     if name not in known:
         raise UsageError("profile.missing", profile=name, known=", ".join(known))
-    return (folder / f"{name}.toml").read_text("utf-8")
+    return (resources.files("posctl") / "profiles" / f"{name}.toml").read_text("utf-8")
+
+
+def text_of(name: str) -> str:
+    """A shipped example by name, or a TOML file by path.
+
+    Raises:
+        UsageError: ``profile.missing``, ``profile.invalid``.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        return example(name)
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+        raise UsageError("profile.invalid", source=name, reason=reason) from None
 
 
 def pin(text: str, pinned: Pinned) -> str:

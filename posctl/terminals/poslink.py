@@ -6,15 +6,15 @@ variables, whose names belong to the terminal's application.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
 from posctl.links import ByteLink
 from posctl.links.line import open_line
+from posctl.links.recent import Recent
 from posctl.model.deadline import Deadline
-from posctl.model.errors import LinkFailed, Refused
+from posctl.model.errors import LinkFailed, LinkTimeout, Refused
 from posctl.terminals import (
     BINDING_TAG,
     IDENTIFY,
@@ -29,12 +29,11 @@ from protocols import poslink
 from protocols.bindingtag import BindingTag
 from protocols.errors import RemoteError
 from protocols.poslink import Asking, Request, Response
-from protocols.sensitive import mask
+from protocols.sensitive import masked_text
 
 _NAMESPACE = "poslink"
 Given = TypeVar("Given")
 Meant = TypeVar("Meant")
-_NUMBER = re.compile(r"\d{12,}")
 
 
 def open_driver(address: str, *, baud: int, variables: Mapping[str, str]) -> PosLink:
@@ -47,6 +46,7 @@ class PosLink:
 
     def __init__(self, link: ByteLink, variables: Mapping[str, str]) -> None:
         self.link = link
+        self.recent = Recent(link.name)
         self._variables = dict(variables)
         tag = {BINDING_TAG} if "binding_tag" in variables else set()
         self.capabilities = frozenset({IDENTIFY, VARIABLES, TOTALS, SETTLE} | tag)
@@ -116,21 +116,49 @@ class PosLink:
         return response
 
     def _exchange(self, asking: Asking, deadline: Deadline) -> Response:
+        heard = self.link.bytes_in
+        with self.recent.told():
+            try:
+                return self._talk(asking, deadline)
+            except LinkTimeout as error:
+                if error.params.get("what") != "read":
+                    raise
+                raise self._silence(asking, heard, error) from None
+
+    def _silence(self, asking: Asking, heard: int, error: LinkTimeout) -> LinkTimeout:
+        """Nothing at all and nothing that can be read have other remedies."""
+        came = self.link.bytes_in - heard
+        told = {"link": self.link.name, "seconds": error.params["seconds"]}
+        if came == 0:
+            return LinkTimeout("terminal.silent", **told)
+        if asking.skipped == came:
+            return LinkTimeout("terminal.garbage", **told, bytes=came)
+        return error
+
+    def _talk(self, asking: Asking, deadline: Deadline) -> Response:
+        answers = poslink.Shown()
         self.link.drain()
-        self.link.write(asking.start(), deadline)
+        self._send(asking.start(), deadline)
         while asking.response is None:
             arrived = self.link.read(deadline)
+            for text in answers.feed(arrived):
+                self.recent.got(text)
             try:
                 reply = asking.receive(arrived)
             except poslink.Ended as error:
                 if error.farewell:
-                    self.link.write(error.farewell, deadline)
+                    self._send(error.farewell, deadline)
                 raise LinkFailed("terminal.session", reason=error.reason) from None
             except RemoteError as error:
                 raise _unreadable(error) from None
             if reply:
-                self.link.write(reply, deadline)
+                self._send(reply, deadline)
         return asking.response
+
+    def _send(self, data: bytes, deadline: Deadline) -> None:
+        for text in poslink.Shown().feed(data):
+            self.recent.sent(text)
+        self.link.write(data, deadline)
 
 
 def _read(reader: Callable[[Given], Meant], given: Given) -> Meant:
@@ -149,12 +177,11 @@ def _yuan(fen: int) -> Decimal:
 
 
 def _refusal(response: Response) -> Refused:
-    text = _NUMBER.sub(lambda found: mask(found[0]), response.text)
     host = poslink.HostInformation.from_field(next(iter(response.fields), ""))
     return Refused(
         "terminal.refused",
         namespace=_NAMESPACE,
         raw=response.code,
-        text=text,
+        text=masked_text(response.text),
         host_code=host.code if response.command == "B01" else "",
     )

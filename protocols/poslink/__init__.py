@@ -24,6 +24,7 @@ from protocols.poslink.messages import (
     variables,
 )
 from protocols.poslink.session import MAX_TRIES, Answering, Asking, Ended
+from protocols.poslink.shown import Shown
 
 __all__ = [
     "MAX_PAYLOAD",
@@ -44,6 +45,7 @@ __all__ = [
     "LocalTotals",
     "Request",
     "Response",
+    "Shown",
     "answer_name",
     "frame",
     "get_variables",

@@ -74,7 +74,7 @@ def play(site: Site, point: int, moment: str) -> subprocess.CompletedProcess[str
         [["change", "approve", "ORDER"], [NEW_NUMBER[-4:]]],
         [["change", "commit", "ORDER"], []],
         [["change", "confirm", "ORDER", *port], ["SETTLE"]],
-        [["orders"], []],
+        [["orders", "list"], []],
     ]
     plan = {
         "home": str(site.home),
@@ -92,7 +92,7 @@ def play(site: Site, point: int, moment: str) -> subprocess.CompletedProcess[str
 
 
 def newest(site: Site) -> dict[str, str] | None:
-    rows = site.run("orders").ok()["orders"]
+    rows = site.run("orders", "list").ok()["orders"]
     return rows[-1] if rows else None
 
 
@@ -117,7 +117,7 @@ def recover(site: Site) -> str:
 
 def resume(site: Site, number: str) -> Ran:
     """Answers are those that the order's state asks for."""
-    order = site.run("change", "show", number).ok()
+    order = site.run("orders", "show", number).ok()
     answers = list(RUN_ANSWERS)
     if order["new"]:
         answers = ["CHANGE"] if order["state"] == "BACKED_UP" else ["SETTLE"]
@@ -157,7 +157,7 @@ def test_resume_finishes(kill_site: Site, point: int, moment: str) -> None:
     tag = site.bench.terminal.core.binding_tag()
     assert tag is not None and (tag.version, tag.mask) == (2, "621626*********0018")
     assert site.bench.terminal.core.batch == 2  # settled once
-    site.run("orders").ok()
+    site.run("orders", "list").ok()
     for log in stores(site).values():
         log.verify()
         kinds = [event.kind for event in log.events(number)]

@@ -101,13 +101,15 @@ def read_bytes(link: ByteLink, size: int) -> bytes:
     return data
 
 
-def times_out(driver: TerminalDriver, link: str) -> None:
+def times_out(driver: TerminalDriver, link: str, code: str) -> None:
     begun = time.monotonic()
     with pytest.raises(LinkTimeout) as caught:
         driver.identify(Deadline(SHORT))
     assert SHORT <= time.monotonic() - begun < SHORT + 1
-    assert caught.value.code == "link.timeout"
-    assert caught.value.params == {"what": "read", "seconds": SHORT, "link": link}
+    assert caught.value.code == code
+    params = caught.value.params
+    assert (params["seconds"], params["link"]) == (SHORT, link)
+    assert caught.value.frames[0].endswith(" > A00 | 1.28")
 
 
 def identifies(driver: TerminalDriver) -> None:
@@ -143,7 +145,7 @@ def test_a_client_that_sets_no_speed_has_the_right_one(start: Start) -> None:
 def test_another_speed_is_met_with_silence(start: Start, own: int, other: int) -> None:
     _, ends = start(baud=own)
     with driver_at(pty_of(ends), other) as driver:
-        times_out(driver, pty_of(ends))
+        times_out(driver, pty_of(ends), "terminal.silent")
         assert driver.traffic == len(IDENTIFY)
     with driver_at(pty_of(ends), own) as driver:
         identifies(driver)
@@ -152,7 +154,7 @@ def test_another_speed_is_met_with_silence(start: Start, own: int, other: int) -
 def test_another_speed_is_met_with_garbage(start: Start) -> None:
     _, ends = start(baud=115200, wrong_baud="garbage")
     with driver_at(pty_of(ends)) as driver:
-        times_out(driver, pty_of(ends))
+        times_out(driver, pty_of(ends), "terminal.garbage")
         assert driver.traffic == 2 * len(IDENTIFY)
     with driver_at(pty_of(ends), 115200) as driver:
         identifies(driver)
@@ -191,7 +193,7 @@ def test_what_comes_at_another_speed_reaches_no_fault(start: Start) -> None:
     terminal, ends = start()
     terminal.faults.add(Fault("*", "nak"))
     with driver_at(pty_of(ends), 19200) as driver:
-        times_out(driver, pty_of(ends))
+        times_out(driver, pty_of(ends), "terminal.silent")
     assert terminal.faults.struck == []
 
 
@@ -250,7 +252,9 @@ def test_no_answer_once(
     terminal, ends = start()
     terminal.faults.add(fault)
     with driver_at(address(ends)) as driver:
-        times_out(driver, address(ends))
+        times_out(
+            driver, address(ends), "terminal.garbage" if answered else "terminal.silent"
+        )
         assert driver.traffic == len(IDENTIFY) + answered
         identifies(driver)
     assert terminal.faults.struck == [fault]

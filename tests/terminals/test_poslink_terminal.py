@@ -446,7 +446,7 @@ def test_silence_ends_at_the_deadline(device: FakeEnd) -> None:
         begun = time.monotonic()
         with pytest.raises(LinkTimeout) as caught:
             driver.identify(Deadline(0.3))
-    assert caught.value.code == "link.timeout"
+    assert caught.value.code == "terminal.silent"
     assert 0.25 < time.monotonic() - begun < 1.0
 
 

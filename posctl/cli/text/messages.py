@@ -7,10 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from posctl.cli.text.labels import LABELS, VALUES
+from posctl.cli.text.language import translated
+
 MESSAGES: dict[str, str] = {
     # help
     "help.posctl": "Change the settlement account of a POS terminal's merchant:"
     " verified, by two people, crash-safe, with proof.",
+    "help.commands": "Commands",
+    "help.examples": "Examples",
+    "help.list": "List serial ports and card readers; opens none of them.",
+    "help.terminal": "What a terminal tells of itself; its batch; its back-up.",
+    "help.terminal.info": "Read who the terminal is, its batch and its binding tag;"
+    " changes nothing.",
+    "help.terminal.settle": "Settle the terminal's batch: shows the totals and asks"
+    " first.",
+    "help.terminal.backup": "Write the terminal's parameters to a file, proved by a"
+    " second read.",
+    "help.card": "What a card is.",
+    "help.card.show": "Read a card by chip: its masked number, its kind, whether"
+    " takings may be paid to it.",
+    "help.binding": "Which account a terminal is bound to.",
+    "help.binding.show": "Compare terminal, terminal list and orders; changes nothing.",
+    "help.profile": "The providers' rules.",
+    "help.profile.list": "List the profile in force and the shipped examples.",
+    "help.profile.show": "Show a profile: the one in force, or NAME (an example or a"
+    " TOML file).",
+    "help.config": "Settings that need not be typed each time.",
+    "help.config.list": "List the settings in force and where each comes from.",
+    "help.config.path": "Show where the settings file is.",
+    "help.config.get": "Show the value of KEY and where it comes from.",
+    "help.config.set": "Set KEY to VALUE, for all shops or for one.",
+    "help.config.unset": "Take KEY out of the settings file.",
+    "help.completion": "Print the completion script for a shell.",
     "help.setup": "Make the stores, the keys, the organisation's root, the profile.",
     "help.demo": "Play one whole change against the emulator, on real wires.",
     "help.emulate": "Bring up emulated terminal, card, acquirer and provider.",
@@ -27,11 +56,30 @@ MESSAGES: dict[str, str] = {
     " order (field).",
     "help.change.resume": "Go on with ORDER from wherever the last run ended.",
     "help.change.rollback": "End ORDER before its commit point; the old account stays.",
-    "help.change.show": "Show ORDER and its events.",
-    "help.orders": "List the orders of both places.",
+    "help.orders": "The orders of both places: what is under way, what happened.",
+    "help.orders.list": "List the orders of both places.",
+    "help.orders.show": "Show ORDER and its events.",
     "help.receipt": "The signed proof of an effective change.",
     "help.receipt.show": "Show the receipt of ORDER; its signature is checked.",
+    "help.receipt.verify": "Check a receipt FILE with the root's certificate alone.",
     # options
+    "option.lang": "Language: English or Simplified Chinese.",
+    "option.config": "Take the settings from this file.",
+    "option.color": "When to use colours.",
+    "option.version": "Show the version, and what a bug report needs.",
+    "option.quiet": "Say nothing but questions, warnings and failures.",
+    "option.verbose": "Say more: each frame on the line, numbers masked.",
+    "option.log_file": "Append a log to this file; it is made readable by you only.",
+    "option.shop": "The shop you are at: its port, reader, pictures and merchant are"
+    " taken from the settings, and remembered there.",
+    "option.merchant": "The merchant you are at; the terminal of another is refused.",
+    "option.profile_read": "Speak to the terminal by this profile: an example's name or"
+    " a TOML file. Otherwise by that of the set-up.",
+    "option.output_backup": "Write the back-up here.",
+    "option.output_receipt": "Write the signed receipt here too.",
+    "option.root": "PEM file of the root's certificate; otherwise that of the set-up.",
+    "option.example": "Of the shipped examples, not the profile in force.",
+    "option.config_shop": "In the table of this shop.",
     "option.json": "Print one JSON object on stdout.",
     "option.home": "The folder of the set-up.",
     "option.home.default": "the user's data folder",
@@ -39,7 +87,7 @@ MESSAGES: dict[str, str] = {
     "option.port": "The terminal: /dev/ttyUSB0, COM3 or tcp:HOST:PORT.",
     "option.reader": "The card reader's exact name, or tcp:HOST:PORT.",
     "option.typed": "Type the new number twice instead of reading a card.",
-    "option.pictures": "Folder with the pictures, named by kind: 0025.jpg …",
+    "option.pictures": "Folder with the pictures, named by kind: 0025.jpg and so on.",
     "option.wait_card": "Seconds to wait for a card to be inserted.",
     "option.order_file": "Write the order file here.",
     "option.order_file_in": "Take the order from this file first.",
@@ -64,8 +112,8 @@ MESSAGES: dict[str, str] = {
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
-    "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders` lists"
-    " them",
+    "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
+    " lists them",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
     "ask.word": "Type {word} to go on",
@@ -135,10 +183,19 @@ MESSAGES: dict[str, str] = {
     "settle.done": "settled: {count} transactions, {amount} yuan",
     "terminal.confirmed": "terminal {tid} shows {mask}",
     "setup.done": "set up in {path}",
+    "list.no_readers": "no readers: {reason} (next: {next})",
+    "profile.assumed": "no set-up here: spoken to by the example profile {profile}",
+    "shop.new": "shop {shop} is new: port, reader and merchant will be remembered",
+    "settle.confirm_alone": "\n  Terminal {tid} is about to settle:"
+    "\n  {count} transactions, {amount} yuan.",
+    "settle.answer_lost": "the answer was lost, but the batch number has moved: the"
+    " batch is settled; totals are on the terminal's slip",
     "table.empty": "no {name}",
     "word.note": "note:",
+    "word.next": "next:",
+    "word.frames": "last frames on the line, numbers masked:",
     "error.interrupted": "\ninterrupted. What was reached is in the event log:"
-    " `posctl orders` shows it, `posctl change resume ORDER` goes on.",
+    " `posctl orders list` shows it, `posctl change resume ORDER` goes on.",
     # demo and emulate
     "demo.title": "{number}. {title}",
     "demo.bench": "The emulated terminal, card, acquirer and provider are up",
@@ -158,14 +215,59 @@ MESSAGES: dict[str, str] = {
 }
 
 
+MESSAGES |= {f"label.{name}": text for name, text in LABELS.items()}
+MESSAGES |= {f"value.{name}": text for name, text in VALUES.items()}
+
+WARNINGS = frozenset(
+    {
+        "card.luhn_warning",
+        "commit.not_listed",
+        "document.yours",
+        "inbox.refused",
+        "list.no_readers",
+        "resume.effect",
+        "settle.answer_lost",
+        "shop.new",
+    }
+)
+"""Said also where a person asked for quiet, and in another colour."""
+
+ALWAYS_SAID = frozenset({"document.wanted", "propose.terms", "preflight.batch"})
+"""What a later question or a signature is about."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {}
+"""Command -> lines of its help. The same in every language."""
+
+_CODED = frozenset(
+    {
+        *("state", "result", "terminal", "holder", "kind", "source", "standing"),
+        *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
+        *("role", "needed", "purpose", "effect", "unsettled_effect"),
+    }
+)
+"""Parameters and parts of results whose values are words of ours."""
+
+
 def _(message: str, **params: object) -> str:
     """The text of a message id, its parameters filled in."""
-    return text_of(MESSAGES[message], params)
+    return text_of(translated(message, MESSAGES[message]), params)
+
+
+def label(name: str) -> str:
+    """What people call a part of a result."""
+    return _(f"label.{name}") if name in LABELS else name.replace("_", " ")
+
+
+def value_text(name: str, value: object) -> str:
+    """A word of ours in the language of people; any other value as it is."""
+    text = str(value)
+    return _(f"value.{text}") if name in _CODED and text in VALUES else text
 
 
 def text_of(pattern: str, params: Mapping[str, object]) -> str:
     """``pattern`` filled in; a parameter that is missing shows its name."""
-    return pattern.format_map(_Shown({k: plain(v) for k, v in params.items()}))
+    shown = {name: plain(value_text(name, v)) for name, v in params.items()}
+    return pattern.format_map(_Shown(shown))
 
 
 def plain(value: object) -> str:

@@ -6,7 +6,8 @@ of the error; none of them is ever sensitive. The exit code is the error class's
 
 from __future__ import annotations
 
-from posctl.cli.messages import _, text_of
+from posctl.cli.text.language import translated
+from posctl.cli.text.messages import _, text_of
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
 
@@ -15,6 +16,19 @@ ERRORS: dict[str, tuple[str, str]] = {}
 
 ERRORS |= {
     "unexpected": ("{code}", "report this with the command and its output"),
+    "usage": ("{reason}", "{help}"),
+    # settings
+    "config.unreadable": ("{path}: {reason}", "mend the file, or name another"),
+    "config.unknown_key": (
+        "there is no setting {key}; there are: {known}",
+        "take it out, or correct its name",
+    ),
+    "config.unknown_variable": (
+        "there is no variable {name}; there are: {known}",
+        "unset it, or correct its name",
+    ),
+    "config.not_set": ("{key} is not set", "posctl config list"),
+    "config.value": ("{place} must be {expected}", "correct it"),
     "demo.step": ("the demo stopped at: {command}", "see what it said above"),
     # people and set-up
     "person.declined": ("not confirmed: {word} was not typed", "nothing was changed"),
@@ -98,6 +112,10 @@ ERRORS |= {
         "terminal {tid} is not one of merchant {mid}: the provider lists {listed}",
         "you may be at the wrong terminal; check the label, then call the provider",
     ),
+    "look.other_merchant": (
+        "terminal {tid} is of merchant {mid}, not of {expected}",
+        "go to the right terminal, or correct --merchant or the shop's settings",
+    ),
     "look.unknown": (
         "the terminal cannot tell its {item}, and the profile needs it",
         "use a terminal application that tells it",
@@ -179,17 +197,18 @@ ERRORS |= {
     ),
     "order.at_office": (
         "order {order} is at the office: {state} since {since}",
-        "posctl change show {order}",
+        "posctl orders show {order}",
     ),
     "propose.declined": (
         "not confirmed: the order stays as it is",
         "posctl change resume {order}, or posctl change rollback {order}",
     ),
     "settle.declined": (
-        "not settled: takings go to {mask} already, the terminal does not show it yet",
+        "terminal {tid} is not settled, {count} transactions are open: takings go to"
+        " {mask} already, the terminal does not show it yet",
         "posctl change confirm {order}",
     ),
-    "order.missing": ("no order {order} here", "posctl orders"),
+    "order.missing": ("no order {order} here", "posctl orders list"),
     "order.open": (
         "order {order} of this terminal is unfinished: {state} since {since}",
         "posctl change resume {order}, or posctl change rollback {order}",
@@ -201,7 +220,7 @@ ERRORS |= {
     "order.transition": (
         "order {order} is {state} (interrupted step: {effect}); {kind} cannot"
         " happen now",
-        "posctl change show {order}",
+        "posctl orders show {order}",
     ),
     "order.payload": (
         "an event {kind} has no usable {part}",
@@ -286,11 +305,11 @@ ERRORS |= {
     ),
     "order.not_proposed": (
         "order {order} is {state}: there is nothing to approve",
-        "posctl change show {order}",
+        "posctl orders show {order}",
     ),
     "order.not_effective": (
         "order {order} is {state}, not effective",
-        "posctl change show {order}",
+        "posctl orders show {order}",
     ),
     "order.expired": (
         "order {order} was valid until {until}",
@@ -309,9 +328,19 @@ ERRORS |= {
         "order {order} is past its commit point ({state})",
         "posctl change resume {order}; the way back is a new, reverse order",
     ),
+    "receipt.unreadable": ("{path} is not a receipt", "ask for the file again"),
+    "receipt.root": (
+        "there is no root's certificate in {path}",
+        "--root FILE with the organisation's root.pem",
+    ),
+    "settle.unknown": (
+        "the line broke while terminal {tid} settled batch {batch} ({cause}): whether"
+        " it is settled is not known",
+        "posctl terminal info: another batch number means settled",
+    ),
     "receipt.none": (
         "order {order} has no receipt: it is {state}",
-        "posctl change show {order}",
+        "posctl orders show {order}",
     ),
     "commit.pending": (
         "order {order} is accepted, not yet effective ({state}); as of this answer"
@@ -347,7 +376,7 @@ ERRORS |= {
         "update posctl",
     ),
     "file.unwritable": ("{path}: {reason}", "check disk and rights"),
-    "attachment.missing": ("{sha256} is not in the store", "posctl orders"),
+    "attachment.missing": ("{sha256} is not in the store", "posctl orders list"),
     "attachment.changed": (
         "{sha256} was altered in the store",
         "stop: tell the security officer",
@@ -394,7 +423,7 @@ ERRORS |= {
     "port.missing": ("no such port: {port}", "check the cable, and what --port names"),
     "port.denied": (
         "no permission to open {port}",
-        "add yourself to the port's group (often dialout) and log in again",
+        "sudo usermod -aG {group} $USER, then log in again",
     ),
     "port.busy": ("{port} is held by another program", "close that program"),
     "port.unusable": (
@@ -415,7 +444,7 @@ ERRORS |= {
     ),
     "link.lost": (
         "the line to {link} broke",
-        "plug it in again; `posctl orders` shows what was reached",
+        "plug it in again; `posctl orders list` shows what was reached",
     ),
     "terminal.protocol": (
         "unknown protocol {protocol}; known: {known}",
@@ -428,6 +457,16 @@ ERRORS |= {
     "terminal.answer": (
         "the terminal's answer breaks {protocol}: {reason}",
         "check the terminal's protocol setting; report the model",
+    ),
+    "terminal.silent": (
+        "the terminal on {link} said nothing for {seconds} s",
+        "check cable and power, that its application is running, and that its baud"
+        " rate is the profile's",
+    ),
+    "terminal.garbage": (
+        "what came from {link} in {seconds} s cannot be read: {bytes} bytes, no frame",
+        "the baud rate or the protocol is another: compare the terminal's setting with"
+        " the profile's",
     ),
     "terminal.session": (
         "the terminal ended the exchange: {reason}",
@@ -442,7 +481,10 @@ ERRORS |= {
         "pyscard is not installed",
         "pip install 'posctl[pcsc]', or a --reader tcp:HOST:PORT",
     ),
-    "pcsc.no_service": ("the PC/SC service is not running", "start pcscd"),
+    "pcsc.no_service": (
+        "the PC/SC service is not running",
+        "start it (Linux: sudo systemctl start pcscd.socket), or plug the reader in",
+    ),
     "pcsc.denied": (
         "not permitted to use the PC/SC service",
         "ask the administrator for access to pcscd",
@@ -565,16 +607,30 @@ ERRORS |= {
 def describe(failure: PosctlError) -> Json:
     """Code, exit code, text and ``next`` of a failure, with its parameters."""
     params = {name: str(value) for name, value in failure.params.items()}
-    text, following = ERRORS.get(failure.code, ERRORS["unexpected"])
+    text, following = _texts(failure.code)
     if "{order}" in following and "order" not in params:
         following = _("next.again")
     known = {"code": failure.code, "order": "ORDER", **params}
     if "resume" in params and "change resume" not in following:
         following = _("next.resume", first=following, order=params["resume"])
-    return {
+    shown: Json = {
         "code": failure.code,
         "exit_code": failure.exit_code,
         "text": text_of(text, known),
         "next": text_of(following, known),
         "params": params,
     }
+    return shown | ({"frames": list(failure.frames)} if failure.frames else {})
+
+
+def _texts(code: str) -> tuple[str, str]:
+    """What happened and what to do next, translated."""
+    known = code if code in ERRORS else "unexpected"
+    text, following = ERRORS[known]
+    told = translated(known, text)
+    return told, translated(next_context(known), following) if following else ""
+
+
+def next_context(code: str) -> str:
+    """What a translator finds the second text of an error under."""
+    return f"{code} next"

@@ -1,0 +1,85 @@
+"""`posctl binding`: which account a terminal is bound to, as far as it can be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posctl.cli.command import (
+    command,
+    home_option,
+    merchant_option,
+    port_option,
+    shop_option,
+)
+from posctl.cli.console import Console
+from posctl.cli.devices import choose_port, remember_shop
+from posctl.cli.grammar import group
+from posctl.model.canonical import Json
+
+if TYPE_CHECKING:
+    from posctl.change.order import Order
+    from protocols.bindingtag import BindingTag
+
+
+@group("help.binding")
+def binding() -> None:
+    """The group; each command returns data."""
+
+
+@command(binding, "show", "help.binding.show")
+@shop_option
+@port_option
+@merchant_option
+@home_option
+def show(
+    console: Console,
+    shop: str | None,
+    port: str | None,
+    merchant: str | None,
+    home: Path,
+) -> Json:
+    from posctl.cli.people import field_place, newest_orders
+    from posctl.field.look import look, open_driver
+
+    place = field_place(console, home)
+    address = choose_port(port)
+    console.waiting("wait.terminal")
+    driver = open_driver(place, address)
+    try:
+        found = look(place, driver, merchant=merchant)
+    finally:
+        driver.close()
+    remember_shop(shop, port, None, found.mid)
+    last = _last_effective(newest_orders(console, home), found.mid)
+    verdict = found.verdict()
+    return {
+        "serial": found.identity.serial,
+        "serial_verdict": verdict["serial"],
+        "tid": found.tid,
+        "tid_verdict": verdict["tid"],
+        "mid": found.mid,
+        "mid_verdict": verdict["mid"],
+        "list_fetched": found.listed.fetched,
+        "account": found.tag.mask if found.tag else None,
+        "account_version": found.tag.version if found.tag else None,
+        "account_verdict": _verdict(found.tag, last),
+        "order": last.number if last else None,
+    }
+
+
+def _last_effective(orders: list[Order], mid: str) -> Order | None:
+    from posctl.change.states import State
+
+    decided = (State.EFFECTIVE, State.CLOSED)
+    known = [o for o in orders if o.mid == mid and o.state in decided]
+    return max(known, key=lambda order: order.changed, default=None)
+
+
+def _verdict(tag: BindingTag | None, last: Order | None) -> str:
+    """The terminal's account against the last change known here (R2): never a guess."""
+    if tag is None or last is None:
+        return "unknown"
+    if tag.mask == last.new_mask:
+        return "agrees"
+    return "lags" if tag.mask == last.old_mask else "mismatch"

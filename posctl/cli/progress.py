@@ -1,0 +1,100 @@
+"""The line that says what is being waited for, and for how long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import click
+
+from posctl.cli.layout import cells
+from posctl.cli.text.messages import _
+
+_QUIET_SECONDS = 1.9
+
+
+class Ticker:
+    """A daemon thread that speaks when nothing else was said for two seconds.
+
+    On a terminal its line is written over the one before; in a pipe each is a line.
+
+    Args:
+        quiet: never speak: the person asked for silence.
+    """
+
+    def __init__(self, label: str, *, quiet: bool = False) -> None:
+        self._label = label
+        self._since = self._last = time.monotonic()
+        self._quiet = 1 if quiet else 0
+        self._shown = 0
+        self._end = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        return self._label
+
+    @label.setter
+    def label(self, text: str) -> None:
+        with self._lock:
+            self._label, self._since = text, time.monotonic()
+
+    def spoke(self) -> None:
+        """Something else is about to be said: off with the line."""
+        with self._lock:
+            self._last = time.monotonic()
+            self._wipe()
+
+    def __enter__(self) -> Ticker:
+        threading.Thread(target=self._run, name="ticker", daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        self.spoke()
+
+    def silent(self) -> _Silence:
+        """While a person is asked."""
+        return _Silence(self)
+
+    def hush(self, change: int) -> None:
+        with self._lock:
+            self._quiet += change
+            self._since = self._last = time.monotonic()
+            self._wipe()
+
+    def _run(self) -> None:
+        while not self._end.wait(0.1):
+            with self._lock:
+                if self._quiet or time.monotonic() - self._last < _QUIET_SECONDS:
+                    continue
+                seconds = time.monotonic() - self._since
+                self._show(
+                    _("wait.elapsed", label=self._label, seconds=f"{seconds:.0f}")
+                )
+                self._last = time.monotonic()
+
+    def _show(self, line: str) -> None:
+        if not sys.stderr.isatty():
+            click.echo(f"  {line}", err=True)
+            return
+        self._wipe()
+        click.echo(f"  {line}", err=True, nl=False)
+        self._shown = cells(line) + 2
+
+    def _wipe(self) -> None:
+        if self._shown:
+            click.echo(f"\r{' ' * self._shown}\r", err=True, nl=False)
+            self._shown = 0
+
+
+class _Silence:
+    def __init__(self, ticker: Ticker) -> None:
+        self._ticker = ticker
+
+    def __enter__(self) -> None:
+        self._ticker.hush(+1)
+
+    def __exit__(self, *_error: object) -> None:
+        self._ticker.hush(-1)

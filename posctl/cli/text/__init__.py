@@ -1,0 +1,1 @@
+"""What people read: messages, failures, and their translations."""
