@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas import check
 from world import Ran, Site
 
 from emulator.bench import MID, OLD_NUMBER, Bench
@@ -41,7 +42,7 @@ class Talked:
 
     @property
     def data(self) -> dict[str, Any]:
-        return dict(json.loads(self.out)) if self.out else {}
+        return check(json.loads(self.out)) if self.out else {}
 
     def ran(self) -> Ran:
         return Ran(self.code, self.data, self.err)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas import check
+
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER, Bench
 from posctl.cli import main as command_line
 
@@ -70,7 +72,7 @@ class Site:
         finally:
             sys.stdin = before
         text = out.getvalue()
-        return Ran(code, json.loads(text) if text else {}, err.getvalue())
+        return Ran(code, check(json.loads(text)) if text else {}, err.getvalue())
 
     def spawn(self, *arguments: str, answers: Sequence[str] = ()) -> Ran:
         """One command as a process of its own, as people run it."""
@@ -87,7 +89,7 @@ class Site:
                 "POSCTL_HOME": str(self.home),
             },
         )
-        data = json.loads(done.stdout) if done.stdout else {}
+        data = check(json.loads(done.stdout)) if done.stdout else {}
         return Ran(done.returncode, data, done.stderr)
 
     # -- the course, as li and wang go through it -----------------------------

@@ -47,7 +47,7 @@ def show(
         "kind": found.kind.value,
         "aid": found.aid,
         "sequence": found.sequence,
-        "holder": found.holder or None,
+        "cardholder": found.holder or None,
         "check_digit": found.luhn_ok,
         "apdus": link.apdus,
         "applications": [

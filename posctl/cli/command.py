@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -53,6 +55,8 @@ def command(
                     data = body(console, **options)
                 console.result(data)
                 return 0
+            except BrokenPipeError:
+                return _nobody_reads()
             except OSError as error:
                 return console.failure(_system_failure(error))
             except PosctlError as failure:
@@ -104,6 +108,12 @@ def current_settings() -> Settings:
     """Of this run."""
     found: Settings = click.get_current_context().find_root().obj
     return found
+
+
+def _nobody_reads() -> int:
+    """As after ``| head``: no more output, and the code that a shell gives SIGPIPE."""
+    sys.stdout = open(os.devnull, "w")
+    return 141
 
 
 def _system_failure(error: OSError) -> PosctlError:

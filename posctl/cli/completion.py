@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
-from click.shell_completion import ShellComplete, add_completion_class
+from click.shell_completion import BashComplete, ShellComplete, add_completion_class
 
 from posctl.cli.grammar import Command
 from posctl.cli.text.messages import _
 
+_SPECIAL = re.compile(r"([^\w@%+=:,./-])")
+_ESCAPED = r"\\\\\1"  # the script reads it once before bash does
 SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+class Bash(BashComplete):
+    """click's, but a reader's name with blanks stays one word."""
+
+    name = "bash"
+
+    def format_completion(self, item: Any) -> str:
+        return f"{item.type},{_SPECIAL.sub(_ESCAPED, item.value)}"
 
 
 class PowerShell(ShellComplete):
@@ -50,6 +62,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
         return f"{item.value}\\t{item.help or ''}".rstrip("\\t")
 
 
+add_completion_class(Bash)
 add_completion_class(PowerShell)
 
 

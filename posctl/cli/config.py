@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from posctl.cli.command import command, current_settings, shop_option
@@ -27,7 +25,7 @@ _shop_option = click.option("--shop", metavar="NAME", help=_("option.config_shop
 @shop_option
 def list_settings(console: Console, shop: str | None) -> Json:
     settings = current_settings()
-    rows = settings.effective(os.environ, shop)
+    rows = settings.effective(shop)
     return {
         "file": str(settings.path),
         "shop": shop,
@@ -49,7 +47,7 @@ def path(console: Console) -> Json:
 @click.argument("key")
 def get(console: Console, shop: str | None, key: str) -> Json:
     check_key(key, key, list(SETTINGS))
-    rows = current_settings().effective(os.environ, shop)
+    rows = current_settings().effective(shop)
     found = next((row for row in rows if row[0] == key), None)
     if found is None:
         raise UsageError("config.not_set", key=key)

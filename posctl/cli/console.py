@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -67,8 +67,8 @@ class Console:
         log.info("%s", message)
         if self.level == QUIET and message not in WARNINGS | ALWAYS_SAID:
             return
-        text = f"  {_(message, **params)}"
-        self._say(click.style(text, fg="yellow") if message in WARNINGS else text)
+        warns = {"fg": "yellow"} if message in WARNINGS else {}
+        self._say(f"  {_(message, **params)}", **warns)
 
     def waiting(self, message: str, **params: object) -> None:
         self._ticker.label = _(message, **params)
@@ -89,7 +89,7 @@ class Console:
 
     def tell_failure(self, failure: PosctlError) -> None:
         """One that will be asked again."""
-        self._say(click.style(f"  {describe(failure)['text']}", fg="yellow"))
+        self._say(f"  {describe(failure)['text']}", fg="yellow")
 
     # -- asking ----------------------------------------------------------------
 
@@ -107,22 +107,23 @@ class Console:
         with self._ticker.silent():
             if sys.stdin.isatty():
                 forget_what_was_typed_ahead()
-                shown = click.style(wrapped(question), bold=True)
-                typed = click.prompt(
-                    shown if self.colored(sys.stderr) else wrapped(question),
-                    hide_input=secret,
-                    err=True,
-                )
-                return str(typed)
+                shown = wrapped(question)
+                if self.colored(sys.stderr):
+                    shown = click.style(shown, bold=True)
+                return str(click.prompt(shown, hide_input=secret, err=True))
             click.echo(f"{ASKS}{question}:", err=True)
             line = sys.stdin.readline()
         if not line:
             raise Declined("person.no_answer", question=question)
         return line.rstrip("\r\n")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, head: str = "", **style: Any) -> None:
+        """``head``, if any, is what the style is for; otherwise the whole text."""
         self._ticker.spoke()
-        click.echo(wrapped(text), err=True, color=self.colored(sys.stderr))
+        shown = wrapped(f"{head} {text}" if head else text)
+        styled = len(head) or len(shown)
+        shown = click.style(shown[:styled], **style) + shown[styled:]
+        click.echo(shown, err=True, color=self.colored(sys.stderr))
 
     # -- the end of a command --------------------------------------------------
 
@@ -154,14 +155,13 @@ class Console:
     def _tell_failure(self, failure: PosctlError, shown: Json) -> None:
         good = failure.exit_code == 0
         head = _("word.note") if good else f"posctl: {failure.code}:"
-        style = {"fg": "green" if good else "red", "bold": True}
-        self._say(click.style(head, **style) + f" {shown['text']}")  # type: ignore[arg-type]
+        self._say(shown["text"], head, fg="green" if good else "red", bold=True)
         if shown["next"]:
-            self._say(click.style(_("word.next"), bold=True) + f" {shown['next']}")
+            self._say(shown["next"], _("word.next"), bold=True)
         if failure.frames:
             self._say(_("word.frames"))
         for frame in failure.frames:
-            self._say(click.style(f"  {frame}", dim=True))
+            self._say(f"  {frame}", dim=True)
 
     def _print_json(self, data: Json) -> None:
         whole = {"schema": SCHEMA, "command": self.command, **data}

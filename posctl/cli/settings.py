@@ -62,6 +62,7 @@ class Settings:
     every command but ``config`` ends with it."""
 
     path: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     general: dict[str, str] = field(default_factory=dict)
     shops: dict[str, dict[str, str]] = field(default_factory=dict)
     failure: UsageError | None = None
@@ -76,12 +77,10 @@ class Settings:
         if self.failure is not None:
             raise self.failure
 
-    def effective(
-        self, environment: Mapping[str, str], shop: str | None
-    ) -> Iterator[tuple[str, str, str]]:
+    def effective(self, shop: str | None) -> Iterator[tuple[str, str, str]]:
         """Key, value and where it comes from, for every key that has a value."""
         for key in SETTINGS:
-            if value := environment.get(variable(key)):
+            if value := self.environment.get(variable(key)):
                 yield key, value, variable(key)
             elif key in self.shops.get(shop or "", {}):
                 yield key, self.shops[shop or ""][key], f"[shops.{shop}]"
@@ -95,7 +94,7 @@ def load(named: str | None, environment: Mapping[str, str]) -> Settings:
     A file of that name that is missing is an error; the user's own may be missing.
     """
     given = named or environment.get(CONFIG)
-    settings = Settings(Path(given) if given else _own_file())
+    settings = Settings(Path(given) if given else _own_file(), environment)
     try:
         _check_variables(environment)
         if given or settings.path.exists():

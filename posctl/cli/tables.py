@@ -11,23 +11,28 @@ import click
 from posctl.cli.layout import cells, padded, terminal_width, wrap
 from posctl.cli.text.messages import _, label, plain, value_text
 from posctl.model.canonical import Json
+from posctl.model.clock import moment
 
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _GAP = 2
+_TABLES = ("orders", "events", "ports", "readers", "settings", "profiles")
+"""Of these even an empty one is told."""
 
 
 def print_text(data: Json, *, colored: bool) -> None:
     """What ``--json`` would print, for people: None is left out, words translated."""
-    single = {k: v for k, v in data.items() if v is not None and not _is_table(v)}
+    tables = {name: rows for name, rows in data.items() if _is_table(name, rows)}
+    single = {n: v for n, v in data.items() if v is not None and n not in tables}
     for line in _lines(single):
         click.echo(line)
-    for name, value in data.items():
-        if _is_table(value):
-            _print_table(name, value, colored)
+    for name, rows in tables.items():
+        _print_table(name, rows, colored)
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+def _is_table(name: str, value: object) -> bool:
+    if not isinstance(value, list):
+        return False
+    return isinstance(value[0], dict) if value else name in _TABLES
 
 
 def _lines(data: Json) -> list[str]:
@@ -51,12 +56,13 @@ def _shown(name: str, value: object) -> str:
         return ", ".join(_shown(name, item) for item in value) or "-"
     if isinstance(value, dict):
         return " ".join(f"{key}={item}" for key, item in value.items()) or "-"
-    return "-" if value in (None, "") else plain(value_text(name, str(value)))
+    text = value_text(name, "" if value is None else str(value))
+    return plain(_STAMP.sub(_local, text)) or "-"
 
 
-def _in_a_cell(name: str, value: object) -> str:
-    """Times to the minute: the seconds are in the JSON."""
-    return _STAMP.sub(r"\1 \2Z", _shown(name, value))
+def _local(stamp: re.Match[str]) -> str:
+    """To the minute, in the zone of this machine; JSON keeps UTC and milliseconds."""
+    return f"{moment(stamp[0]).astimezone():%Y-%m-%d %H:%M %z}"
 
 
 def _print_table(name: str, rows: list[dict[str, Any]], colored: bool) -> None:
@@ -65,7 +71,7 @@ def _print_table(name: str, rows: list[dict[str, Any]], colored: bool) -> None:
         return
     columns = [n for n in rows[0] if any(row[n] not in (None, "", []) for row in rows)]
     heads = [label(column) for column in columns]
-    body = [[_in_a_cell(c, row[c]) for c in columns] for row in rows]
+    body = [[_shown(c, row[c]) for c in columns] for row in rows]
     widths = [max(map(cells, column)) for column in zip(heads, *body, strict=True)]
     fits = sum(widths) + _GAP * (len(widths) - 1) <= terminal_width(sys.stdout)
     if not fits and sys.stdout.isatty():
@@ -86,5 +92,5 @@ def _print_records(columns: list[str], rows: list[dict[str, Any]]) -> None:
     for number, row in enumerate(rows):
         if number:
             click.echo()
-        for line in _lines({c: _in_a_cell(c, row[c]) for c in columns}):
+        for line in _lines({c: _shown(c, row[c]) for c in columns}):
             click.echo(line)

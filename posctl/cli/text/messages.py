@@ -232,7 +232,10 @@ WARNINGS = frozenset(
 )
 """Said also where a person asked for quiet, and in another colour."""
 
-ALWAYS_SAID = frozenset({"document.wanted", "propose.terms", "preflight.batch"})
+ALWAYS_SAID = frozenset(
+    {"approve.shown", "document.wanted", "emulate.ready", "preflight.batch"}
+    | {"propose.terms"}
+)
 """What a later question or a signature is about."""
 
 EXAMPLES: dict[str, tuple[str, ...]] = {}
@@ -243,9 +246,12 @@ _CODED = frozenset(
         *("state", "result", "terminal", "holder", "kind", "source", "standing"),
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
+        *("name", "reason", "check_digit", "tag"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""
+_NAMES = ("unknown", "item")
+"""Those that hold the name of another part."""
 
 
 def _(message: str, **params: object) -> str:
@@ -261,6 +267,8 @@ def label(name: str) -> str:
 def value_text(name: str, value: object) -> str:
     """A word of ours in the language of people; any other value as it is."""
     text = str(value)
+    if name in _NAMES:
+        return label(text)
     return _(f"value.{text}") if name in _CODED and text in VALUES else text
 
 
