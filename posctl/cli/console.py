@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from posctl.cli.layout import terminal_width, wrap_lines
+from posctl.cli.layout import joined, terminal_width, wrap_lines
 from posctl.cli.progress import Ticker
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import ALWAYS_SAID, WARNINGS, _
@@ -120,7 +120,7 @@ class Console:
     def _say(self, text: str, head: str = "", **style: Any) -> None:
         """``head``, if any, is what the style is for; otherwise the whole text."""
         self._ticker.spoke()
-        shown = wrapped(f"{head} {text}" if head else text)
+        shown = wrapped(joined(head, text) if head else text)
         styled = len(head) or len(shown)
         shown = click.style(shown[:styled], **style) + shown[styled:]
         click.echo(shown, err=True, color=self.colored(sys.stderr))

@@ -37,6 +37,11 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
+def joined(head: str, text: str) -> str:
+    """A heading and what follows: after a Chinese colon stands no blank."""
+    return f"{head}{text}" if head.endswith("：") else f"{head} {text}"
+
+
 def terminal_width(stream: TextIO | None = None) -> int:
     """Columns of the terminal behind ``stream``; 80 where there is none."""
     import os
@@ -118,7 +123,7 @@ class Formatter(click.HelpFormatter):
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         from gettext import gettext
 
-        begin = f"{prefix or gettext('Usage:') + ' '}{prog} "
+        begin = joined(prefix or gettext("Usage:"), f"{prog} ")
         self.write(wrap(args, self.width, first=begin, later="    ").rstrip() + "\n")
 
     def write_text(self, text: str) -> None:
