@@ -7,7 +7,7 @@ import click
 from posctl.cli.command import command, current_settings, shop_option
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.settings import SETTINGS, check_key, check_value, write
+from posctl.cli.settings import SETTINGS, check_key, check_text, check_value, write
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.errors import UsageError
@@ -60,6 +60,7 @@ def get(console: Console, shop: str | None, key: str) -> Json:
 @click.argument("value")
 def set_value(console: Console, shop: str | None, key: str, value: str) -> Json:
     _check_key(shop, key)
+    check_text("--shop", shop or "")
     check_value(key, key, value)
     write(current_settings(), shop, {key: value})
     return {"file": str(current_settings().path), "key": key, "value": value}

@@ -76,7 +76,7 @@ class Demo:
         self._outsiders()
         return {
             "order": self.number,
-            "seconds": f"{seconds:.2f}",
+            "seconds": round(seconds, 2),
             "apdus": self.counted["apdus"],
             "serial_bytes": self.counted["serial_bytes"],
             "pcscd": self.bench.no_pcscd is None,

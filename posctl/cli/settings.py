@@ -162,10 +162,24 @@ def check_key(place: str, key: str, known: list[str]) -> None:
 def check_value(place: str, key: str, value: object) -> None:
     """Raises UsageError ``config.value``: not a text, or none of the choices."""
     choices = SETTINGS[key].choices
+    if isinstance(value, str):
+        check_text(place, value)
     if not isinstance(value, str) or not value or (choices and value not in choices):
         raise UsageError(
             "config.value", place=place, expected=" | ".join(choices) or '"…"'
         )
+
+
+def check_text(place: str, value: str) -> None:
+    """What came from a console whose encoding does not know its characters.
+
+    Raises:
+        UsageError: ``config.encoding``.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError("config.encoding", place=place) from None
 
 
 class Defaults(MutableMapping[str, Any]):

@@ -59,8 +59,9 @@ def run(
         timeout=90,
         env=clean_environment(**more),
     )
-    out = done.stdout.decode(errors="surrogateescape")
-    err = done.stderr.decode(errors="surrogateescape")
+    encoding = more.get("PYTHONIOENCODING", "utf-8")
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    out, err = out.replace("\r\n", "\n"), err.replace("\r\n", "\n")
     assert "Traceback" not in err, err
     return Done(done.returncode, out, err)
 

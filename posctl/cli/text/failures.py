@@ -27,6 +27,10 @@ ERRORS |= {
         "there is no variable {name}; there are: {known}",
         "unset it, or correct its name",
     ),
+    "config.encoding": (
+        "{place}: the encoding of this console does not know these characters",
+        "use a UTF-8 console, or only letters and digits",
+    ),
     "config.not_set": ("{key} is not set", "posctl config list"),
     "config.value": ("{place} must be {expected}", "correct it"),
     "demo.step": ("the demo stopped at: {command}", "see what it said above"),

@@ -1,0 +1,190 @@
+"""Every command once, on four kinds of console: none crashes, JSON keeps its schema.
+
+The card holder's name has two characters that GBK does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_runs import Done, every_command, run
+from commands import environment, setup_options
+from world import MOBILE, MakeSite, Site
+
+from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
+from emulator.card.applet import CardProfile
+
+NAME = "全𠮷㐂"
+CONSOLES = {
+    "json": {"POSCTL_LANG": "en"},
+    "utf-8": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "utf-8"},
+    "gbk": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "gbk"},
+    "C": {
+        "POSCTL_LANG": "zh",
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+    },
+}
+ANSWERS = (OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
+
+
+class Teller:
+    """Runs commands on one console and keeps what each printed."""
+
+    def __init__(self, site: Site, console: str) -> None:
+        self.site = site
+        self.json = console == "json"
+        self.more = CONSOLES[console]
+        self.done: dict[str, Done] = {}
+
+    def __call__(self, *words: str, answers: tuple[str, ...] = ()) -> Done:
+        own = {k: v for k, v in environment(self.site).items() if k not in os.environ}
+        given = {**own, "POSCTL_HOME": str(self.site.home), **self.more}
+        config = str(self.site.home.with_suffix(".toml"))
+        done = run(
+            *words,
+            *(("--json",) if self.json and words[0] != "completion" else ()),
+            stdin="".join(f"{line}\n" for line in answers),
+            **{**given, "POSCTL_CONFIG": config},
+        )
+        assert done.code == 0, (words, done.err, done.out)
+        self.done[_command(words)] = done
+        return done
+
+
+def _command(words: tuple[str, ...]) -> str:
+    known = {" ".join(w) for w in every_command() if w}
+    two = " ".join(words[:2])
+    return two if two in known else words[0]
+
+
+def ask_everything(tell: Teller, tmp_path: Path) -> None:
+    site, bench = tell.site, tell.site.bench
+    port, reader = ("--port", bench.port), ("--reader", bench.reader)
+    site.home.with_suffix(".toml").touch()
+    shop = ("--shop", "noodles" if tell.more.get("LC_ALL") == "C" else "面馆")
+    tell("list")
+    tell("config", "set", *shop, "reader", bench.reader)
+    for verb in ("list", "path"):
+        tell("config", verb)
+    tell("config", "get", *shop, "reader")
+    tell("config", "unset", *shop, "reader")
+    tell("completion", "bash")
+    tell("profile", "list")
+    tell("profile", "show")
+    tell("merchant", "fetch", MID)
+    tell("terminal", "info", *port)
+    tell("terminal", "backup", *port, "--output", str(tmp_path / "backup.json"))
+    tell("card", "show", *reader)
+    tell("binding", "show", *port)
+    number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
+    tell("change", "rollback", number)
+    number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
+    tell("change", "approve", number, answers=(NEW_NUMBER[-4:],))
+    tell("change", "commit", number)
+    tell("change", "resume", number, *port, answers=("SETTLE",))
+    tell("change", "confirm", number, *port)
+    tell("orders", "list")
+    tell("orders", "show", number)
+    receipt = str(tmp_path / "receipt.json")
+    tell("receipt", "show", number, "--output", receipt)
+    tell("receipt", "verify", receipt)
+    tell("terminal", "settle", *port, answers=("SETTLE",))
+
+
+def newest(tell: Teller, *words: str, answers: tuple[str, ...]) -> str:
+    tell(*words, answers=answers)
+    orders = tell.site.run("orders", "list").ok()["orders"]
+    return str(orders[-1]["order"])
+
+
+@pytest.fixture
+def rare(make_site: MakeSite) -> Site:
+    """A site whose card, and whose account at the bank, bear the rare name."""
+    site = make_site()
+    site.bench.slot.insert(CardProfile(NEW_NUMBER, holder=NAME))
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].holder = NAME
+        ledger.merchants[MID].operator = NAME
+    return site
+
+
+@pytest.mark.parametrize("console", CONSOLES)
+def test_no_console_stops_a_command(rare: Site, console: str, tmp_path: Path) -> None:
+    tell = Teller(rare, console)
+    ask_everything(tell, tmp_path)
+    told = tell.done["card show"].out
+    # click writes UTF-8 where the locale is C; GBK keeps to GBK, and escapes.
+    escaped = NAME.encode("gbk", "backslashreplace").decode("gbk")
+    assert (escaped if console == "gbk" else NAME) in told
+    missing = {" ".join(w) for w in every_command()} - set(tell.done) - APART
+    assert missing - GROUPS == set()
+
+
+GROUPS = {
+    *("", "terminal", "card", "binding", "change", "orders", "receipt"),
+    *("merchant", "profile", "config"),
+}
+APART = {"setup", "demo", "emulate", "change propose"}
+"""Asked below."""
+
+
+def test_a_name_that_the_console_cannot_carry_is_refused_in_words(
+    tmp_path: Path,
+) -> None:
+    words = ("config", "set", "--shop", "面馆", "port", "COM3", "--json")
+    done = run(*words, **CONSOLES["C"], POSCTL_CONFIG=str(tmp_path / "config.toml"))
+    assert (done.code, done.error["code"]) in (
+        (2, "config.encoding"),
+        (2, "config.unreadable"),
+    )
+
+
+def test_set_up_and_propose_again(rare: Site, tmp_path: Path) -> None:
+    other = replace(rare, home=tmp_path / "other")
+    words = ("setup", "--test", *setup_options(rare.bench)[1:], "--json")
+    done = run(*words, POSCTL_HOME=str(other.home))
+    assert done.result["mode"] == "solo"
+    said_no = (*ANSWERS[:-1], "NO")
+    declined = rare.run("change", "run", *rare.means(), answers=said_no).error
+    number = declined["params"]["order"]
+    again = rare.run("change", "propose", number, answers=["CHANGE"])
+    assert again.ok()["order"] == number
+
+
+def test_the_demo_in_both_languages() -> None:
+    for lang in ("en", "zh"):
+        done = run("--lang", lang, "demo", "--direct", "--json")
+        assert done.result["apdus"] == 13
+        assert done.result["serial_bytes"] > 1000 and done.result["order"]
+
+
+@pytest.fixture
+def emulate() -> Iterator[subprocess.Popen[str]]:
+    words = [sys.executable, "-m", "posctl", "emulate", "--direct", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_emulate_says_what_to_connect_to(emulate: subprocess.Popen[str]) -> None:
+    from schemas import check
+
+    assert emulate.stdout
+    text = ""
+    while not text.endswith("\n}\n"):
+        text += emulate.stdout.readline()
+    assert check(json.loads(text))["result"]["terminal_tcp"].startswith(
+        "tcp:127.0.0.1:"
+    )
+    emulate.send_signal(signal.SIGINT)
+    assert emulate.wait(timeout=30) == 0
