@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 demo: .venv/ready
 	$(PY) -m posctl demo
 
-test: .venv/ready lint
+test: .venv/ready-to-test lint
 	$(PY) -m pytest -n 2 --dist worksteal -q
 
 lint: .venv/ready
@@ -19,8 +19,13 @@ lint: .venv/ready
 bench: .venv/ready
 	$(PY) benchmarks/run.py
 
+# What is made from the code: a test holds each to it.
 docs: .venv/ready
+	$(PY) docs/make_catalogue.py
 	$(PY) docs/make_requirements.py
+	$(PY) docs/make_troubleshooting.py
+	$(PY) docs/make_man.py
+	$(PY) tests/cli/test_help.py
 
 # Both commands of the README in an empty Debian root.
 fresh:
@@ -28,6 +33,9 @@ fresh:
 
 .venv/ready: pyproject.toml .ci/setup
 	.ci/setup
+
+.venv/ready-to-test: pyproject.toml .ci/setup
+	.ci/setup test
 
 clean:
 	rm -rf .venv build

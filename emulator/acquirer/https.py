@@ -36,6 +36,7 @@ ACTIONS = frozenset(
         "duplicate_answer",
         "garbage",
         "http_500",
+        "busy",
     }
 )
 # Hexadecimal of a 2 MB picture in base64, and what stands around it.
@@ -193,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
             return _cut(self.connection)
         if fault.action == "http_500":
             return self._send(500, b"")
+        if fault.action == "busy":  # nothing was done
+            answer = wire.build_answer(wire.SYSTEM, {}, res_msg="system busy")
+            return self._send(200, answer)
         self._after[fault.action](self, fault, perform())
 
     def _drop(self, fault: Fault, answer: bytes) -> None:

@@ -23,7 +23,8 @@ def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLin
 
     Raises:
         NoDevice: ``reader.none``, ``reader.ambiguous`` (with ``candidates``),
-            ``reader.missing``, ``card.none``, ``pcsc.unavailable``.
+            ``reader.unknown`` (likewise), ``reader.missing`` (unplugged meanwhile),
+            ``card.none``, ``pcsc.unavailable``.
         LinkFailed, LinkTimeout: as the links raise them.
     """
     direct = reader is not None and reader.startswith(directcard.PREFIX)
@@ -50,5 +51,5 @@ def _choose(reader: str | None, deadline: Deadline) -> str:
         raise NoDevice("reader.ambiguous", candidates=" | ".join(names))
     if reader is not None and reader not in names:
         candidates = " | ".join(names)
-        raise NoDevice("reader.missing", reader=reader, candidates=candidates)
+        raise NoDevice("reader.unknown", reader=reader, candidates=candidates)
     return reader or names[0]

@@ -36,7 +36,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     $env:%(complete_var)s = "powershell_complete"
     $env:COMP_WORDS = $line.ToString()
     $env:COMP_WORD = $word
-    %(prog_name)s | ForEach-Object {
+    %(prog_name)s | Where-Object { $_ } | ForEach-Object {
         $value, $told = $_ -split "`t", 2
         if (-not $told) { $told = $value }
         $quoted = if ($value -match "\\s") { "'" + $value + "'" } else { $value }
@@ -59,7 +59,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
         return typed, begun
 
     def format_completion(self, item: Any) -> str:
-        return f"{item.value}\\t{item.help or ''}".rstrip("\\t")
+        return f"{item.value}\t{item.help or ''}".rstrip("\t")
 
 
 add_completion_class(Bash)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-_WITH_VALUE = ("--lang", "--config", "--color")
-"""The root's options; they stand before the command."""
+_OF_THE_ROOT = ("--lang", "--config", "--color")
+"""Options of the root that take a value; people may type them anywhere."""
 _INTERRUPTED, _TERMINATED = 130, 143
 
 
@@ -49,9 +49,10 @@ def _begin(words: list[str]) -> int:
     from posctl.cli.text import language
 
     environment = dict(os.environ)
-    known = settings.load(_root_option(words, "--config"), environment)
-    named = _root_option(words, "--lang")
-    language.use(language.choose(named, environment, known.general.get("lang")))
+    words, given = _root_first(words)
+    known = settings.load(given.get("--config"), environment)
+    configured = known.general.get("lang")
+    language.use(language.choose(given.get("--lang"), environment, configured))
     from posctl.cli.root import run
 
     return run(words, known)
@@ -64,15 +65,22 @@ def _leave(code: int) -> int:
     return code
 
 
-def _root_option(words: Sequence[str], wanted: str) -> str | None:
-    """The value of an option that counts before click sees any."""
+def _root_first(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The words with the root's options moved to the front, as click wants them, and
+    the values of these options, which count before click sees any."""
+    first: list[str] = []
+    others: list[str] = []
+    values: dict[str, str] = {}
     rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
-        if not word.startswith("-"):
-            return None
-        if name in _WITH_VALUE and not equals:
-            value = next(rest, "")
-        if name == wanted:
-            return value
-    return None
+        if word == "--":
+            others += [word, *rest]
+        elif name not in _OF_THE_ROOT:
+            others.append(word)
+        elif equals or (value := next(rest, "")):
+            first.append(f"{name}={value}")
+            values[name] = value
+        else:
+            first.append(name)
+    return first + others, values

@@ -102,7 +102,7 @@ def test_which_reader_and_no_card(pcscd: PrivatePcscd) -> None:
     assert caught.value.code == "reader.ambiguous"
     assert all(name in caught.value.params["candidates"] for name in pcscd.readers)
     for wrong in ("POS CARD", "POS CARD 00 0", "pos card 00 00"):
-        with pytest.raises(NoDevice, match=r"reader\.missing") as caught:
+        with pytest.raises(NoDevice, match=r"reader\.unknown") as caught:
             open_card(wrong, Deadline(5), wait=0)
         assert pcscd.readers[0] in caught.value.params["candidates"]
     with pytest.raises(NoDevice, match=r"card\.none"):

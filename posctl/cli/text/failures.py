@@ -495,7 +495,14 @@ ERRORS |= {
     ),
     "pcsc.failed": ("PC/SC reported {pcsc}", "unplug the reader and plug it in"),
     "reader.none": ("no card reader", "plug a reader in"),
-    "reader.missing": ("no reader {reader}", "--reader with the exact name"),
+    "reader.missing": (
+        "reader {reader} is not there any more",
+        "plug it in; `posctl list` shows the readers there are",
+    ),
+    "reader.unknown": (
+        "no reader {reader}; there are: {candidates}",
+        "--reader with one of them, whole",
+    ),
     "reader.ambiguous": ("several readers: {candidates}", "--reader with one of them"),
     "reader.address": (
         "{reader} is not an address of a card link",
