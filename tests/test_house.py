@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
 
 from posctl.cli.root import COMMANDS
+from posctl.cli.settings import SETTINGS
+from posctl.cli.text.failures import ERRORS
 from posctl.store import profiles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,21 +46,55 @@ def test_the_picture_of_the_house_is_the_imports() -> None:
     assert drawn == measured - {("__main__", "cli")}
 
 
-def test_the_list_of_requirements_is_the_marks() -> None:
-    code = (
-        "import runpy; m = runpy.run_path('docs/make_requirements.py');"
-        "print(m['text'](), end='')"
-    )
+MADE = """
+import json, runpy, sys
+made = runpy.run_path(f"docs/make_{sys.argv[1]}.py")[sys.argv[2]]()
+print(json.dumps(made))
+"""
+
+
+def made(what: str, function: str) -> Any:
+    """What `make docs` would write now."""
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", MADE, what, function],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == (ROOT / "docs" / "requirements.md").read_text("utf-8"), (
-        "run `make docs`"
-    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("what", ["requirements", "troubleshooting"])
+def test_what_is_made_from_the_code_is_up_to_date(what: str) -> None:
+    held = (ROOT / "docs" / f"{what}.md").read_text("utf-8")
+    assert made(what, "text") == held, "run `make docs`"
+
+
+def test_the_man_pages_are_the_help() -> None:
+    held = {p.name: p.read_text("utf-8") for p in (ROOT / "docs" / "man").iterdir()}
+    assert made("man", "pages") == held, "run `make docs`"
+
+
+def test_man_pages_can_be_read() -> None:
+    if shutil.which("mandoc") is None:
+        assert os.environ.get("CI") != "true"
+        pytest.skip("no mandoc: .ci/setup test installs it")
+    pages = sorted((ROOT / "docs" / "man").iterdir())
+    words = ["mandoc", "-T", "lint", "-W", "error", *map(str, pages)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_notes_on_failures_are_of_failures_that_there_are() -> None:
+    notes = (ROOT / "docs" / "troubleshooting.toml").read_text("utf-8")
+    assert set(tomllib.loads(notes)) - set(ERRORS) == set()
+
+
+def test_the_documents_name_every_setting() -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert rows == list(SETTINGS)
 
 
 def test_the_readme_names_every_command() -> None:

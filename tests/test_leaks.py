@@ -180,7 +180,10 @@ class Watched:
             self.site.environment[name] = str(place)
 
     def talk(self, *arguments: str, answers: tuple[str, ...] = ()) -> int:
-        command = Command(self.site, arguments, answers, watch=self.look)
+        """As talkative as it can be: each frame on stderr and in a log file."""
+        talkative = ("--verbose", "--log-file", str(self.folder / "posctl.log"))
+        words = (*arguments, *talkative)
+        command = Command(self.site, words, answers, watch=self.look)
         done = command.start().finish()
         self.note(done.out + done.err)
         return done.code
@@ -245,6 +248,7 @@ def test_a_whole_course_with_keys_under_passphrases(
     assert site.account() == NEW_NUMBER
     assert watched.looks >= 5 + 10  # at each start and at each question
     assert "621626*********0018" in watched.said
+    assert " > A00 | 1.28" in (watched.folder / "posctl.log").read_text("utf-8")
     assert watched.everywhere() == []
 
     needles = key_needles(**keys_of(bench.credentials_file))

@@ -52,18 +52,23 @@ def _opened(
 ) -> Iterator[tuple[TerminalDriver, Profile, str]]:
     """A driver, the profile it speaks by, and the port it is on."""
     from posctl.cli.people import profile_to_read_with
-    from posctl.terminals import open_terminal
 
     found = profile_to_read_with(console, home, profile)
     address = choose_port(port)
     console.waiting("wait.terminal")
-    driver = open_terminal(
-        found.protocol, address, baud=found.baud, variables=found.variables
-    )
+    driver = _driver(found, address)
     try:
         yield driver, found, address
     finally:
         driver.close()
+
+
+def _driver(profile: Profile, address: str) -> TerminalDriver:
+    from posctl.terminals import open_terminal
+
+    return open_terminal(
+        profile.protocol, address, baud=profile.baud, variables=profile.variables
+    )
 
 
 @command(terminal, "info", "help.terminal.info")
@@ -125,9 +130,11 @@ def settle(
 ) -> Json:
     from posctl.field.settle import settle as settle_batch
 
-    with _opened(console, port, profile, home) as (driver, _found, address):
+    with _opened(console, port, profile, home) as (driver, found, address):
         tid = driver.identify(Deadline(_READ_SECONDS)).tid
-        done = settle_batch(console, driver, tid or address)
+        done = settle_batch(
+            console, driver, tid or address, lambda: _driver(found, address)
+        )
     if done is None:
         console.tell("settle.answer_lost")
         return {"tid": tid, "settled": True}

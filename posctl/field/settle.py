@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from posctl.change.person import Person
 from posctl.field.look import LOOK_SECONDS
 from posctl.model.deadline import Deadline
@@ -18,11 +20,17 @@ def batch_number(driver: TerminalDriver) -> str:
     return value or ""
 
 
-def settle(person: Person, driver: TerminalDriver, terminal: str) -> Settlement | None:
+def settle(
+    person: Person,
+    driver: TerminalDriver,
+    terminal: str,
+    again: Callable[[], TerminalDriver],
+) -> Settlement | None:
     """Close the batch, after the word was typed.
 
     Args:
         terminal: what people call it: its TID, or the port.
+        again: opens another line to it, when this one broke.
 
     Returns:
         What the terminal said; None when its answer was lost, but its batch number
@@ -42,23 +50,32 @@ def settle(person: Person, driver: TerminalDriver, terminal: str) -> Settlement 
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))
     except LinkFailed as failure:
-        if _settled_all_the_same(driver, before, failure, terminal):
+        driver.close()
+        now = _asked_again(again)
+        if before and now and now != before:
             return None
+        if not before or not now:
+            raise _unknown(terminal, before, failure) from failure
         raise
 
 
-def _settled_all_the_same(
-    driver: TerminalDriver, before: str, failure: LinkFailed, terminal: str
-) -> bool:
+def _asked_again(again: Callable[[], TerminalDriver]) -> str:
     """A settled batch has another number."""
     try:
-        now = batch_number(driver)
+        driver = again()
     except PosctlError:
-        now = ""
-    if not before or not now:
-        unknown = StateUnknown(
-            "settle.unknown", tid=terminal, batch=before or "?", cause=failure.code
-        )
-        unknown.frames = failure.frames
-        raise unknown from failure
-    return now != before
+        return ""
+    try:
+        return batch_number(driver)
+    except PosctlError:
+        return ""
+    finally:
+        driver.close()
+
+
+def _unknown(terminal: str, before: str, failure: LinkFailed) -> StateUnknown:
+    unknown = StateUnknown(
+        "settle.unknown", tid=terminal, batch=before or "?", cause=failure.code
+    )
+    unknown.frames = failure.frames
+    return unknown

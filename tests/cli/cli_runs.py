@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from schemas import check
+from world import Site
 
 from posctl.cli.root import posctl
 from posctl.cli.settings import Settings
@@ -64,6 +65,12 @@ def run(
     out, err = out.replace("\r\n", "\n"), err.replace("\r\n", "\n")
     assert "Traceback" not in err, err
     return Done(done.returncode, out, err)
+
+
+def of(site: Site) -> dict[str, str]:
+    """The variables of a site: its set-up, its pcscd."""
+    home = {"POSCTL_HOME": str(site.home)}
+    return {**site.bench.environment, **site.environment, **home}
 
 
 @cache

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_runs import run
-from commands import environment
+from cli_runs import of, run
 from terminals import Screen, screen
 from world import RUN_ANSWERS, MakeSite, Site
 
@@ -38,9 +37,8 @@ def known(make_site: MakeSite, tmp_path: Path) -> tuple[Site, dict[str, str]]:
     site.spawn("change", "run", *site.means(), answers=RUN_ANSWERS).ok()
     config = tmp_path / "config.toml"
     config.write_text(SETTINGS, "utf-8")
-    own = {k: v for k, v in environment(site).items() if k not in os.environ}
-    given = {"POSCTL_HOME": str(site.home), "POSCTL_CONFIG": str(config)}
-    return site, {**own, **given, "HOME": str(tmp_path)}
+    given = {"POSCTL_CONFIG": str(config), "HOME": str(tmp_path)}
+    return site, {**of(site), **given}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -67,7 +65,7 @@ def completes(window: Screen, begun: str, pattern: str) -> None:
     window.until(begun.replace("-", r"\-") + "$")
     window.type("Tab")
     window.until(pattern)
-    window.type("C-c")
+    window.type("C-e", "C-u")
     mark = f"{len(begun)}{begun[-3:].strip()}"
     window.line(f"echo ma''rk{mark}")
     window.until(f"^mark{mark}")

@@ -6,7 +6,6 @@ The card holder's name has two characters that GBK does not know.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, every_command, run
-from commands import environment, setup_options
+from cli_runs import Done, every_command, of, run
+from commands import setup_options
 from world import MOBILE, MakeSite, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
@@ -47,8 +46,7 @@ class Teller:
         self.done: dict[str, Done] = {}
 
     def __call__(self, *words: str, answers: tuple[str, ...] = ()) -> Done:
-        own = {k: v for k, v in environment(self.site).items() if k not in os.environ}
-        given = {**own, "POSCTL_HOME": str(self.site.home), **self.more}
+        given = {**of(self.site), **self.more}
         config = str(self.site.home.with_suffix(".toml"))
         done = run(
             *words,

@@ -20,13 +20,12 @@ from pathlib import Path
 
 import pytest
 import serial
-from cli_runs import Done, clean_environment, run
+from cli_runs import Done, clean_environment, of, run
 from commands import (
     BAD_CHECK_DIGIT,
     LI,
     Command,
     Talked,
-    environment,
     guarded_site,
     setup_options,
     untouched,
@@ -47,9 +46,7 @@ NOBODY = 65534
 
 
 def on(site: Site, lang: str, *words: str, stdin: str = "", **more: str) -> Done:
-    own = {k: v for k, v in environment(site).items() if k not in os.environ}
-    given = {**own, "POSCTL_HOME": str(site.home), "POSCTL_LANG": lang, **more}
-    return run(*words, stdin=stdin, **given)
+    return run(*words, stdin=stdin, **{**of(site), "POSCTL_LANG": lang, **more})
 
 
 def typed(*lines: str) -> str:
@@ -161,8 +158,7 @@ SHORT = "from posctl.field import look; look.LOOK_SECONDS = 1.2; " + MAIN
 
 
 def change_run(site: Site, lang: str, program: str = MAIN) -> Done:
-    own = {k: v for k, v in environment(site).items() if k not in os.environ}
-    given = {**own, "POSCTL_HOME": str(site.home), "POSCTL_LANG": lang}
+    given = {**of(site), "POSCTL_LANG": lang}
     words = ("change", "run", *site.means())
     return run(*words, stdin=typed(*RUN_ANSWERS), program=("-c", program), **given)
 

@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, clean_environment, run
-from commands import environment
+from cli_runs import Done, clean_environment, of, run
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import NEW_NUMBER, OLD_NUMBER
 from emulator.faults import Fault
+from posctl import __version__
 
 ANSI = re.compile(r"\x1b\[")
 MISSING = ("orders", "show", "AAAA-11111")
@@ -25,8 +25,7 @@ MISSING = ("orders", "show", "AAAA-11111")
 
 def on(site: Site, *words: str, stdin: str = "", **more: str) -> Done:
     """A command of the site as a process, as text."""
-    own = {k: v for k, v in environment(site).items() if k not in os.environ}
-    return run(*words, stdin=stdin, **{**own, "POSCTL_HOME": str(site.home), **more})
+    return run(*words, stdin=stdin, **{**of(site), **more})
 
 
 def on_a_terminal(words: tuple[str, ...], columns: int = 80, **more: str) -> str:
@@ -241,3 +240,20 @@ def test_on_a_terminal_the_waiting_line_is_written_over(make_site: MakeSite) -> 
     assert before.count("\n") <= 1 and before.count("\r") >= 3
     done = run(*words)
     assert re.findall(r"… waiting for the card, (\d+) s\n", done.err) == ["2", "4"]
+
+
+# -- the version ---------------------------------------------------------------
+
+
+def test_the_version_has_what_a_bug_report_needs(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('operator = "li"\n')
+    done = run("--version", POSCTL_CONFIG=str(config), POSCTL_LANG="zh")
+    first, *rows = done.out.splitlines()
+    assert first == f"posctl {__version__}"
+    told = dict(row.split(None, 1) for row in rows)
+    for name in ("python", "system", "click", "pyserial", "pyscard", "cryptography"):
+        assert told[name] and told[name] != "not installed", name
+    assert told["language"] == "zh" and told["encodings"] == "utf-8 utf-8 utf-8"
+    assert told["settings"] == str(config)
+    assert "li" not in told.values()
