@@ -50,7 +50,7 @@ def command(
             try:
                 if settings:
                     current_settings().usable()
-                start_log(log_file, level)
+                start_log(log_file, console)
                 with console.working():
                     data = body(console, **options)
                 console.result(data)

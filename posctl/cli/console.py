@@ -117,6 +117,10 @@ class Console:
             raise Declined("person.no_answer", question=question)
         return line.rstrip("\r\n")
 
+    def note(self, text: str) -> None:
+        """A line of the log, as it happens."""
+        self._say(f"  . {text}", dim=True)
+
     def _say(self, text: str, head: str = "", **style: Any) -> None:
         """``head``, if any, is what the style is for; otherwise the whole text."""
         self._ticker.spoke()
@@ -190,7 +194,7 @@ def wrapped(text: str) -> str:
     return wrap_lines(text, terminal_width(sys.stderr) - 1)
 
 
-def start_log(path: Path | None, level: int) -> None:
+def start_log(path: Path | None, console: Console) -> None:
     """Where log lines go: a file of its owner's (mode 0600), and stderr if VERBOSE.
 
     Log lines hold message ids, codes and masked frames, never what was typed.
@@ -204,19 +208,33 @@ def start_log(path: Path | None, level: int) -> None:
     for handler in tuple(logger.handlers):  # of a command before, in one process
         logger.removeHandler(handler)
         handler.close()
+    logger.addHandler(logging.NullHandler())
     if path is not None:
-        opened = os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-            "a",
-            encoding="utf-8",
-        )
-        os.chmod(path, 0o600)  # also one that was there before
-        to_file = logging.StreamHandler(opened)
+        to_file = logging.StreamHandler(_own_file(path))
         pattern = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
         to_file.setFormatter(logging.Formatter(pattern))
         logger.addHandler(to_file)
-    if level == VERBOSE:
-        to_stderr = logging.StreamHandler()
-        to_stderr.setFormatter(logging.Formatter("  . %(name)s %(message)s"))
-        logger.addHandler(to_stderr)
-    logger.addHandler(logging.NullHandler())
+    if console.level == VERBOSE:
+        logger.addHandler(_Spoken(console))
+
+
+def _own_file(path: Path) -> TextIO:
+    """Opened to append, readable by its owner only, also if it was there before.
+
+    A pipe that nobody reads is an error, not a wait.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags, 0o600)
+    os.chmod(path, 0o600)
+    return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
+
+
+class _Spoken(logging.Handler):
+    """To stderr, in turn with everything else that is said there."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.note(f"{record.name} {record.getMessage()}")

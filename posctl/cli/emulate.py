@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
+import subprocess
 import tempfile
 import threading
 from pathlib import Path
@@ -71,12 +73,23 @@ def to_paste(bench: Bench) -> list[str]:
     issued = ["--credentials", str(bench.credentials_file)]
     means = ["--port", bench.port, "--reader", bench.reader]
     commands = (
-        ["export", *(f"{name}={value}" for name, value in exports.items())],
+        *_variables(exports),
         ["posctl", "setup", "--test", *people, *provider, *issued],
         ["posctl", "merchant", "fetch", MID],
         ["posctl", "change", "run", *means, "--pictures", str(bench.pictures)],
     )
-    return [f"    {shlex.join(words)}" for words in commands]
+    return [f"    {_joined(words)}" for words in commands]
+
+
+def _variables(exports: dict[str, str]) -> list[list[str]]:
+    """As the shell of this system sets them."""
+    if os.name == "nt":
+        return [["set", f"{name}={value}"] for name, value in exports.items()]
+    return [["export", *(f"{name}={value}" for name, value in exports.items())]]
+
+
+def _joined(words: list[str]) -> str:
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def wait_for_signal(console: Console) -> None:
