@@ -18,7 +18,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from posctl.cli.text.failures import ERRORS, next_context
+from posctl.cli.text.errors import ERRORS
+from posctl.cli.text.failures import next_context
 from posctl.cli.text.language import DOMAIN, LANGUAGES, LOCALE
 from posctl.cli.text.messages import MESSAGES
 

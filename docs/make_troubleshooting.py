@@ -12,7 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from posctl.cli.text import language
-from posctl.cli.text.failures import ERRORS, next_context
+from posctl.cli.text.errors import ERRORS
+from posctl.cli.text.failures import next_context
 
 TARGET = Path(__file__).resolve().parent / "troubleshooting.md"
 

@@ -17,7 +17,7 @@ import pytest
 
 from posctl.cli.root import COMMANDS
 from posctl.cli.settings import SETTINGS
-from posctl.cli.text.failures import ERRORS
+from posctl.cli.text.errors import ERRORS
 from posctl.store import profiles
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ import pytest
 import posctl
 from posctl.cli.root import COMMANDS
 from posctl.cli.root import posctl as root_command
-from posctl.cli.text.failures import ERRORS
+from posctl.cli.text.errors import ERRORS
 from posctl.cli.text.labels import VALUES
 from posctl.cli.text.messages import MESSAGES
 

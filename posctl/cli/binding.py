@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posctl.cli.command import (
-    command,
-    home_option,
-    merchant_option,
-    port_option,
-    shop_option,
-)
+from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.devices import choose_port, remember_shop
 from posctl.cli.grammar import group
+from posctl.cli.options import home_option, merchant_option, port_option, shop_option
 from posctl.model.canonical import Json
 
 if TYPE_CHECKING:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from posctl.cli.command import (
-    command,
-    reader_option,
-    shop_option,
-    wait_card_option,
-)
+from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
+from posctl.cli.options import reader_option, shop_option, wait_card_option
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 

@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posctl.change.states import Holder, State
-from posctl.cli.command import (
+from posctl.cli.command import command, current_settings, options
+from posctl.cli.console import Console
+from posctl.cli.devices import choose_port, remember_shop
+from posctl.cli.grammar import group
+from posctl.cli.options import (
     SECONDS,
-    command,
-    current_settings,
     home_option,
     merchant_option,
     operator_option,
-    options,
     order_argument,
     port_option,
     reader_option,
     shop_option,
     wait_card_option,
 )
-from posctl.cli.console import Console
-from posctl.cli.devices import choose_port, remember_shop
-from posctl.cli.grammar import group
 from posctl.cli.people import field_session, find_in_place, office_session
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_view, what_next

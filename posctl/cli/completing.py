@@ -49,6 +49,12 @@ def _shops(ctx: click.Context) -> list[tuple[str, str]]:
     return [(name, table.get("port", "")) for name, table in shops.items()]
 
 
+def _keys(ctx: click.Context) -> list[tuple[str, str]]:
+    from posctl.cli.settings import SETTINGS, variable
+
+    return [(key, variable(key)) for key in SETTINGS]
+
+
 def _orders(ctx: click.Context) -> list[tuple[str, str]]:
     """From both stores, the newest first; a store that is missing is not made."""
     newest: dict[str, tuple[str, str]] = {}
@@ -76,7 +82,7 @@ def _home(ctx: click.Context) -> Path:
     named = ctx.params.get("home") or ctx.lookup_default("home")
     if named:
         return Path(named)
-    from posctl.cli.command import default_home
+    from posctl.cli.settings import default_home
 
     return Path(default_home())
 
@@ -86,4 +92,5 @@ _SOURCES: dict[str, Callable[[click.Context], list[tuple[str, str]]]] = {
     "readers": _readers,
     "shops": _shops,
     "orders": _orders,
+    "keys": _keys,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from posctl.cli.command import command, current_settings, shop_option
+from posctl.cli.command import command, current_settings
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
+from posctl.cli.options import key_argument, shop_option
 from posctl.cli.settings import SETTINGS, check_key, check_text, check_value, write
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
@@ -44,7 +45,7 @@ def path(console: Console) -> Json:
 
 @command(config, "get", "help.config.get")
 @shop_option
-@click.argument("key")
+@key_argument
 def get(console: Console, shop: str | None, key: str) -> Json:
     check_key(key, key, list(SETTINGS))
     rows = current_settings().effective(shop)
@@ -56,7 +57,7 @@ def get(console: Console, shop: str | None, key: str) -> Json:
 
 @command(config, "set", "help.config.set")
 @_shop_option
-@click.argument("key")
+@key_argument
 @click.argument("value")
 def set_value(console: Console, shop: str | None, key: str, value: str) -> Json:
     _check_key(shop, key)
@@ -68,7 +69,7 @@ def set_value(console: Console, shop: str | None, key: str, value: str) -> Json:
 
 @command(config, "unset", "help.config.unset")
 @_shop_option
-@click.argument("key")
+@key_argument
 def unset(console: Console, shop: str | None, key: str) -> Json:
     _check_key(shop, key)
     settings = current_settings()

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from emulator.bench import CARDS, MID, Bench, Scenario
-from posctl.cli.command import SECONDS, command, options
+from posctl.cli.command import command, options
 from posctl.cli.console import Console
+from posctl.cli.options import SECONDS
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 
@@ -57,11 +58,14 @@ def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
     """The result is printed when the bench is up; then it stays until stopped."""
     with tempfile.TemporaryDirectory(prefix="posctl-") as temporary:
         with Bench(directory or Path(temporary), Scenario(**scenario)) as bench:
+            stopped = until_signal()
             console.result(bench.connect_to())
             console.tell("emulate.ready")
             if not console.as_json:
                 click.echo("\n".join(to_paste(bench)), err=True)
-            wait_for_signal(console)
+            with console.working().silent():
+                while not stopped.wait(0.5):
+                    pass
     return {}
 
 
@@ -92,11 +96,9 @@ def _joined(words: list[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def wait_for_signal(console: Console) -> None:
-    """Until Ctrl-C or SIGTERM."""
+def until_signal() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM, from now on: whoever reads the result may send one."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with console.working().silent():
-        while not stopped.wait(0.5):
-            pass
+    return stopped

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from posctl.cli.command import (
+from posctl.cli.command import command
+from posctl.cli.console import Console
+from posctl.cli.grammar import group
+from posctl.cli.options import (
     MerchantNumber,
-    command,
     home_option,
     operator_option,
     output_option,
 )
-from posctl.cli.console import Console
-from posctl.cli.grammar import group
 from posctl.cli.people import office_session
 from posctl.model.canonical import Json
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from posctl.cli.command import command, home_option, order_argument
+from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
+from posctl.cli.options import home_option, order_argument
 from posctl.cli.people import find_in_place, newest_orders
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_row, order_view, shown_before_approval, what_next

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from posctl.cli.command import (
-    command,
-    home_option,
-    order_argument,
-    output_option,
-)
+from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
+from posctl.cli.options import home_option, order_argument, output_option
 from posctl.cli.people import find_in_place
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json

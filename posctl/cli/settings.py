@@ -110,6 +110,13 @@ def _own_file() -> Path:
     return user_config_path("posctl", appauthor=False) / "config.toml"
 
 
+def default_home() -> str:
+    """Where the set-up is if nothing is said."""
+    from platformdirs import user_data_dir
+
+    return user_data_dir("posctl", appauthor=False)
+
+
 def _check_variables(environment: Mapping[str, str]) -> None:
     known = {CONFIG, *map(variable, SETTINGS)}
     for name in sorted(environment):

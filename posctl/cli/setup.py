@@ -13,8 +13,9 @@ import click
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from posctl.cli.command import command, home_option
+from posctl.cli.command import command
 from posctl.cli.console import Console
+from posctl.cli.options import home_option
 from posctl.cli.text.messages import _
 from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical

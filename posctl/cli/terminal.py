@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posctl.cli.command import (
-    command,
-    home_option,
-    options,
-    output_option,
-    port_option,
-    shop_option,
-)
+from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.devices import choose_port, remember_shop
 from posctl.cli.grammar import group
+from posctl.cli.options import home_option, output_option, port_option, shop_option
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline

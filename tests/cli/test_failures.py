@@ -36,7 +36,8 @@ from emulator.bench import CARDS, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.card.pcscd import PrivatePcscd, available
 from emulator.faults import Fault
 from posctl.cli.text import language
-from posctl.cli.text.failures import ERRORS, next_context
+from posctl.cli.text.errors import ERRORS
+from posctl.cli.text.failures import next_context
 from posctl.links.serialline import _cause
 from posctl.store.profiles import example
 
