@@ -16,8 +16,10 @@ from typing import NoReturn
 _KEPT_HEAD = 6
 _KEPT_TAIL = 4
 _SHORTEST_FOR_HEAD = 14
-_SHORTEST_CARD = 13
-_RUN = re.compile(r"[0-9]{7,}")
+_CARD_LENGTHS = range(13, 20)
+_APART = r"[ \-.,;:/|_\u00a0\u2010-\u2015]"
+_RUN = re.compile(rf"[0-9](?:{_APART}{{0,2}}[0-9]){{6,}}")
+"""Seven digits and more, also in groups."""
 
 
 def mask(number: str) -> str:
@@ -33,16 +35,19 @@ def mask(number: str) -> str:
 
 
 def masked_text(text: str) -> str:
-    """A free text in which every longer run of digits is hidden.
+    """A free text in which every longer run of digits is hidden, also one in groups
+    or in full-width digits.
 
-    Runs of 13 digits and more show what a number may show; runs of 7 to 12 show
-    nothing, as they may be a piece of one (first six, or some of the middle).
+    Runs of 13 to 19 digits show what a card's number may show; all others nothing, as
+    they may be a piece of one (first six, or some of the middle).
     """
-    return _RUN.sub(lambda run: _masked_run(run[0]), text)
+    plain = unicodedata.normalize("NFKC", text)
+    return _RUN.sub(lambda run: _masked_run(run[0]), plain)
 
 
-def _masked_run(digits: str) -> str:
-    return mask(digits) if len(digits) >= _SHORTEST_CARD else "*" * len(digits)
+def _masked_run(run: str) -> str:
+    digits = "".join(c for c in run if c.isdigit())
+    return mask(digits) if len(digits) in _CARD_LENGTHS else "*" * len(digits)
 
 
 def clean_digits(text: str) -> str:

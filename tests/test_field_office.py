@@ -177,7 +177,8 @@ def test_a_number_can_be_typed_twice(site: Site) -> None:
 @pytest.mark.req("R21")
 def test_typed_numbers_that_are_wrong_are_asked_again(site: Site) -> None:
     bad_luhn = "6222040000030012"
-    answers = [bad_luhn, "12", NEW_NUMBER, OLD_NUMBER, NEW_NUMBER, OLD_NUMBER]
+    answers = [bad_luhn, "12", NEW_NUMBER, OLD_NUMBER]  # differ: both again
+    answers += [NEW_NUMBER, NEW_NUMBER, OLD_NUMBER]
     answers += ["102100099995", BRANCH, MOBILE, "CHANGE"]
     ran = site.run("change", "run", "--typed", *site.means(), answers=answers)
     assert ran.ok()["state"] == "PROPOSED"

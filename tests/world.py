@@ -15,10 +15,9 @@ from typing import Any
 
 from schemas import check
 
-from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER, Bench
+from emulator.bench import BRANCH, MID, MOBILE, NEW_NUMBER, OLD_NUMBER, Bench
 from posctl.cli import main as command_line
 
-MOBILE = "13552535506"  # published test persona
 RUN_ANSWERS = (OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from posctl.cli.command import command
 from posctl.cli.console import Console
-from posctl.cli.devices import choose_port, remember_shop
+from posctl.cli.devices import choose_port
 from posctl.cli.grammar import group
 from posctl.cli.options import home_option, merchant_option, port_option, shop_option
 from posctl.model.canonical import Json
@@ -39,13 +39,12 @@ def show(
 
     place = field_place(console, home)
     address = choose_port(port)
-    console.waiting("wait.terminal")
+    console.waiting("wait.terminal", port=address)
     driver = open_driver(place, address)
     try:
         found = look(place, driver, merchant=merchant)
     finally:
         driver.close()
-    remember_shop(shop, port, None, found.mid)
     last = _last_effective(newest_orders(console, home), found.mid)
     verdict = found.verdict()
     return {
@@ -75,6 +74,8 @@ def _verdict(tag: BindingTag | None, last: Order | None) -> str:
     """The terminal's account against the last change known here (R2): never a guess."""
     if tag is None or last is None:
         return "unknown"
-    if tag.mask == last.new_mask:
-        return "agrees"
-    return "lags" if tag.mask == last.old_mask else "mismatch"
+    if (tag.mask, tag.version) == (last.old_mask, last.old_version):
+        return "lags"
+    made_by_the_acquirer = last.expected_tag in (None, tag.fingerprint())
+    agrees = tag.mask == last.new_mask and made_by_the_acquirer
+    return "agrees" if agrees else "mismatch"

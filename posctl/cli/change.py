@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,8 +17,10 @@ from posctl.cli.options import (
     SECONDS,
     home_option,
     merchant_option,
+    new_shop_option,
     operator_option,
     order_argument,
+    pictures_option,
     port_option,
     reader_option,
     shop_option,
@@ -32,6 +35,10 @@ from posctl.model.errors import CheckFailed
 if TYPE_CHECKING:
     from posctl.change.order import Order
     from posctl.field.course import Means, Proposed
+    from posctl.field.look import Look
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @group("help.change")
@@ -39,19 +46,13 @@ def change() -> None:
     """The group; each command returns data."""
 
 
-def _means_options(body: Any) -> Any:
-    return options(
-        shop_option,
+def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
+    made: Callable[[F], F] = options(
+        shop,
         port_option,
         reader_option,
         click.option("--typed", is_flag=True, help=_("option.typed")),
-        click.option(
-            "--pictures",
-            metavar="FOLDER",
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar="POSCTL_PICTURES",
-            help=_("option.pictures"),
-        ),
+        pictures_option,
         wait_card_option,
         click.option(
             "--order-file",
@@ -60,12 +61,13 @@ def _means_options(body: Any) -> Any:
             type=click.Path(dir_okay=False, path_type=Path),
             help=_("option.order_file"),
         ),
-    )(body)
+        merchant_option,
+    )
+    return made
 
 
 @command(change, "run", "help.change.run")
-@_means_options
-@merchant_option
+@_means_options(new_shop_option)
 @operator_option
 @home_option
 def run(
@@ -73,7 +75,6 @@ def run(
     home: Path,
     operator: str | None,
     shop: str | None,
-    merchant: str | None,
     **means: Any,
 ) -> Json:
     from posctl.field import course
@@ -81,13 +82,23 @@ def run(
     session = field_session(console, home, operator)
     if shop is not None and shop not in current_settings().shops:
         console.tell("shop.new", shop=shop)
-    proposed = course.run(session, _means({**means, "merchant": merchant}))
-    remember_shop(shop, means["port"], means["reader"], proposed.order.mid)
+
+    def looked(found: Look) -> None:
+        remember_shop(console, shop, merchant=found.mid, port=means["port"])
+
+    proposed = course.run(session, _means(means), looked)
+    _remember_means(console, shop, means)
     return _proposed(console, proposed)
 
 
+def _remember_means(console: Console, shop: str | None, means: dict[str, Any]) -> None:
+    """Those that the proposal was made with."""
+    seen = {name: means[name] for name in ("port", "reader", "pictures")}
+    remember_shop(console, shop, **seen)
+
+
 @command(change, "propose", "help.change.propose")
-@_means_options
+@_means_options(shop_option)
 @operator_option
 @home_option
 @order_argument
@@ -99,7 +110,7 @@ def propose(
     shop: str | None,
     **means: Any,
 ) -> Json:
-    return _field_resume(console, home, operator, number, means)
+    return _field_resume(console, home, operator, number, shop, means)
 
 
 def _field_resume(
@@ -107,6 +118,7 @@ def _field_resume(
     home: Path,
     operator: str | None,
     number: str,
+    shop: str | None,
     means: dict[str, Any],
 ) -> Json:
     from posctl.field import course
@@ -117,8 +129,10 @@ def _field_resume(
             "order.at_office", order=number, state=str(order.state), since=order.changed
         )
     session = field_session(console, home, operator)
-    means["port"] = means["port"] or order.address
-    return _proposed(console, course.resume(session, number, _means(means)))
+    chosen = {**means, "port": means["port"] or order.address}
+    proposed = course.resume(session, number, _means(chosen))
+    _remember_means(console, shop, means)
+    return _proposed(console, proposed)
 
 
 def _means(given: dict[str, Any]) -> Means:
@@ -239,7 +253,7 @@ def _confirm(
 
 
 @command(change, "resume", "help.change.resume")
-@_means_options
+@_means_options(shop_option)
 @_wait_option
 @operator_option
 @home_option
@@ -263,7 +277,7 @@ def resume(
     if order.state in (State.EFFECTIVE, State.CLOSED):
         return _confirm(console, home, operator, means["port"], number)
     return _field_resume(
-        console, home, operator, number, {**means, "card_wait": card_wait}
+        console, home, operator, number, shop, {**means, "card_wait": card_wait}
     )
 
 

@@ -71,7 +71,8 @@ def _stored(path: Path) -> list[tuple[str, str, str]]:
 
     if not path.is_file():
         return []
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as db:
         rows = [
             json.loads(row[0]) for row in db.execute("SELECT projection FROM orders")
         ]

@@ -33,17 +33,25 @@ class PowerShell(ShellComplete):
     source_template = """\
 Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($word, $line, $cursor)
+    $typed = $line.ToString()
+    if ($cursor -lt $typed.Length) { $typed = $typed.Substring(0, $cursor) }
     $env:%(complete_var)s = "powershell_complete"
-    $env:COMP_WORDS = $line.ToString()
-    $env:COMP_WORD = $word
-    %(prog_name)s | Where-Object { $_ } | ForEach-Object {
-        $value, $told = $_ -split "`t", 2
-        if (-not $told) { $told = $value }
-        $quoted = if ($value -match "\\s") { "'" + $value + "'" } else { $value }
-        [System.Management.Automation.CompletionResult]::new(
-            $quoted, $value, "ParameterValue", $told)
+    $env:COMP_WORDS = $typed
+    $env:COMP_WORD = $word.Trim("'")
+    try {
+        %(prog_name)s | Where-Object { $_ } | ForEach-Object {
+            $value, $told = $_ -split "`t", 2
+            if (-not $told) { $told = $value }
+            $shown = $value
+            if ($value -notmatch "^[A-Za-z0-9_+=:./-]+$") {
+                $shown = "'" + ($value -replace "'", "''") + "'"
+            }
+            [System.Management.Automation.CompletionResult]::new(
+                $shown, $value, "ParameterValue", $told)
+        }
+    } finally {
+        Remove-Item Env:%(complete_var)s, Env:COMP_WORDS, Env:COMP_WORD
     }
-    Remove-Item Env:%(complete_var)s, Env:COMP_WORDS, Env:COMP_WORD
 }
 """
 

@@ -7,7 +7,7 @@ import click
 from posctl.cli.command import command, current_settings
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import key_argument, shop_option
+from posctl.cli.options import ShopName, key_argument, shop_option
 from posctl.cli.settings import SETTINGS, check_key, check_text, check_value, write
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
@@ -19,14 +19,17 @@ def config() -> None:
     """The group; each command returns data."""
 
 
-_shop_option = click.option("--shop", metavar="NAME", help=_("option.config_shop"))
+_table_option = click.option(
+    "--shop", "table", metavar="NAME", type=ShopName(), help=_("option.config_shop")
+)
+"""Whose table is written: never one that the settings themselves name."""
 
 
 @command(config, "list", "help.config.list")
 @shop_option
 def list_settings(console: Console, shop: str | None) -> Json:
     settings = current_settings()
-    rows = settings.effective(shop)
+    rows = settings.effective(shop, typed=_typed())
     return {
         "file": str(settings.path),
         "shop": shop,
@@ -38,6 +41,12 @@ def list_settings(console: Console, shop: str | None) -> Json:
     }
 
 
+def _typed() -> bool:
+    """Whether the shop was named on the command line."""
+    source = click.get_current_context().get_parameter_source("shop")
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 @command(config, "path", "help.config.path", settings=False)
 def path(console: Console) -> Json:
     return {"file": str(current_settings().path)}
@@ -47,8 +56,8 @@ def path(console: Console) -> Json:
 @shop_option
 @key_argument
 def get(console: Console, shop: str | None, key: str) -> Json:
-    check_key(key, key, list(SETTINGS))
-    rows = current_settings().effective(shop)
+    check_key(current_settings().path, key, key, list(SETTINGS))
+    rows = current_settings().effective(shop, typed=_typed())
     found = next((row for row in rows if row[0] == key), None)
     if found is None:
         raise UsageError("config.not_set", key=key)
@@ -56,31 +65,31 @@ def get(console: Console, shop: str | None, key: str) -> Json:
 
 
 @command(config, "set", "help.config.set")
-@_shop_option
+@_table_option
 @key_argument
 @click.argument("value")
-def set_value(console: Console, shop: str | None, key: str, value: str) -> Json:
-    _check_key(shop, key)
-    check_text("--shop", shop or "")
+def set_value(console: Console, table: str | None, key: str, value: str) -> Json:
+    _check_key(table, key)
+    check_text("--shop", table or "")
     check_value(key, key, value)
-    write(current_settings(), shop, {key: value})
+    write(current_settings(), table, {key: value})
     return {"file": str(current_settings().path), "key": key, "value": value}
 
 
 @command(config, "unset", "help.config.unset")
-@_shop_option
+@_table_option
 @key_argument
-def unset(console: Console, shop: str | None, key: str) -> Json:
-    _check_key(shop, key)
+def unset(console: Console, table: str | None, key: str) -> Json:
+    _check_key(table, key)
     settings = current_settings()
-    table = settings.general if shop is None else settings.shops.get(shop, {})
-    if key not in table:
+    found = settings.general if table is None else settings.shops.get(table, {})
+    if key not in found:
         raise UsageError("config.not_set", key=key)
-    write(settings, shop, {key: None})
+    write(settings, table, {key: None})
     return {"file": str(settings.path), "key": key, "value": None}
 
 
-def _check_key(shop: str | None, key: str) -> None:
+def _check_key(table: str | None, key: str) -> None:
     """Raises UsageError ``config.unknown_key``."""
-    known = [k for k, s in SETTINGS.items() if (s.shop if shop else s.general)]
-    check_key(key, key, known)
+    known = [k for k, s in SETTINGS.items() if (s.shop if table else s.general)]
+    check_key(current_settings().path, key, key, known)

@@ -6,9 +6,11 @@ a line with the elapsed time appears at least every two seconds.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from posctl.cli.layout import joined, terminal_width, wrap_lines
-from posctl.cli.progress import Ticker
+from posctl.cli.progress import Ticker, echo_err
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import ALWAYS_SAID, WARNINGS, _
 from posctl.model.canonical import Json
@@ -32,6 +34,7 @@ QUIET, NORMAL, VERBOSE = -1, 0, 1
 _TRIES = 3
 log = logging.getLogger("posctl.command")
 logging.getLogger("posctl").addHandler(logging.NullHandler())
+logging.raiseExceptions = False  # a full disk must not fill the screen
 
 
 class Console:
@@ -110,11 +113,14 @@ class Console:
                 shown = wrapped(question)
                 if self.colored(sys.stderr):
                     shown = click.style(shown, bold=True)
-                return str(click.prompt(shown, hide_input=secret, err=True))
-            click.echo(f"{ASKS}{question}:", err=True)
-            line = sys.stdin.readline()
+                line = _typed(shown, question, secret) + "\n"
+            else:
+                echo_err(f"{ASKS}{question}:")
+                line = sys.stdin.readline()
         if not line:
             raise Declined("person.no_answer", question=question)
+        if not _is_text(line):
+            raise Declined("person.unreadable", question=question)
         return line.rstrip("\r\n")
 
     def note(self, text: str) -> None:
@@ -127,7 +133,7 @@ class Console:
         shown = wrapped(joined(head, text) if head else text)
         styled = len(head) or len(shown)
         shown = click.style(shown[:styled], **style) + shown[styled:]
-        click.echo(shown, err=True, color=self.colored(sys.stderr))
+        echo_err(shown, color=self.colored(sys.stderr))
 
     # -- the end of a command --------------------------------------------------
 
@@ -172,6 +178,25 @@ class Console:
         # A character that stdout lacks must stay a JSON escape, not become Python's.
         utf8 = (sys.stdout.encoding or "").casefold().replace("-", "") == "utf8"
         click.echo(json.dumps(whole, ensure_ascii=not utf8, indent=2))
+
+
+def _typed(shown: str, question: str, secret: bool) -> str:
+    """At a terminal. Ctrl-D there is what the end of a pipe is: no answer."""
+    try:
+        return str(click.prompt(shown, hide_input=secret, err=True))
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            raise Declined("person.no_answer", question=question) from None
+        raise
+
+
+def _is_text(line: str) -> bool:
+    """Not so: bytes that this console's encoding has no characters for."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def forget_what_was_typed_ahead() -> None:
@@ -219,13 +244,22 @@ def start_log(path: Path | None, console: Console) -> None:
 
 
 def _own_file(path: Path) -> TextIO:
-    """Opened to append, readable by its owner only, also if it was there before.
+    """A regular file of ours, opened to append, readable by its owner only, also if it
+    was there before (Windows keeps its own rights).
 
-    A pipe that nobody reads is an error, not a wait.
+    Raises:
+        OSError: something else, a link among them, or somebody else's.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags, 0o600)
-    os.chmod(path, 0o600)
+    found = os.fstat(handle)
+    ours = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+    if not stat.S_ISREG(found.st_mode) or not ours:
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file of yours", str(path))
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, 0o600)
     return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
 
 

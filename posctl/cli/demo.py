@@ -25,6 +25,7 @@ from emulator.bench import Bench, Scenario
 from posctl.cli.command import command
 from posctl.cli.console import ASKS, Console
 from posctl.cli.emulate import scenario_options
+from posctl.cli.settings import CONFIG, PREFIX, variable
 from posctl.cli.text.messages import _, label
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
@@ -112,7 +113,7 @@ class Demo:
             answers=[
                 (benches.OLD_NUMBER, True),
                 (benches.BRANCH, False),
-                ("13552535506", True),
+                (benches.MOBILE, True),
                 ("CHANGE", False),
             ],
         )
@@ -147,7 +148,7 @@ class Demo:
         shown = shlex.join(["posctl", *arguments])
         _say(click.style(f"$ {shown}", fg="cyan"))
         environment = {
-            **os.environ,
+            **_nobodys_settings(),
             **self.bench.environment,
             "POSCTL_HOME": str(self.home),
             "PYTHONUNBUFFERED": "1",
@@ -185,6 +186,17 @@ class Demo:
                 self.counted[name] += int(found[1])
         if not self.number and line.startswith(label("order") + " "):
             self.number = line.split()[1]
+
+
+def _nobodys_settings() -> dict[str, str]:
+    """The user's own shop and port are not the demo's, and must not become it."""
+    kept = (variable("lang"), variable("color"))
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(PREFIX) or name in kept
+    }
+    return {**others, CONFIG: os.devnull}
 
 
 def _say(text: str) -> None:

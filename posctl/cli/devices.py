@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from posctl.cli.command import current_settings
+from posctl.cli.console import Console
 from posctl.cli.settings import remember
-from posctl.model.errors import NoDevice
+from posctl.cli.text.failures import describe
+from posctl.model.errors import NoDevice, PosctlError
 
 
 def choose_port(port: str | None) -> str:
@@ -26,11 +31,24 @@ def choose_port(port: str | None) -> str:
 
 
 def remember_shop(
-    shop: str | None, port: str | None, reader: str | None, merchant: str
-) -> bool:
-    """What worked at the shop, if one was named; under names that stay."""
+    console: Console, shop: str | None, **seen: str | Path | None
+) -> None:
+    """What worked at the shop, if one was named, under names that stay. That it cannot
+    be kept is told; it undoes nothing."""
     from posctl.links.ports import stable_name
 
-    kept = (stable_name(port) or port) if port else None
-    seen = {"merchant": merchant, "port": kept, "reader": reader}
-    return remember(current_settings(), shop, seen)
+    if shop is None:
+        return
+    kept = {name: str(value) for name, value in seen.items() if value is not None}
+    if "port" in kept:
+        kept["port"] = stable_name(kept["port"]) or kept["port"]
+    if "pictures" in kept:
+        kept["pictures"] = os.path.abspath(kept["pictures"])
+    try:
+        remember(current_settings(), shop, kept)
+    except PosctlError as failure:
+        reason = describe(failure)["text"]
+        console.tell("shop.not_remembered", shop=shop, reason=reason)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        console.tell("shop.not_remembered", shop=shop, reason=reason)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from emulator.bench import CARDS, MID, Bench, Scenario
+from emulator.bench import BRANCH, CARDS, MID, MOBILE, NEW_NUMBER, Bench, Scenario
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.options import SECONDS
@@ -60,18 +60,34 @@ def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
         with Bench(directory or Path(temporary), Scenario(**scenario)) as bench:
             stopped = until_signal()
             console.result(bench.connect_to())
-            console.tell("emulate.ready")
+            if not console.as_json:
+                console.tell("emulate.ready")
             if not console.as_json:
                 click.echo("\n".join(to_paste(bench)), err=True)
+                tell_answers(console, bench)
             with console.working().silent():
                 while not stopped.wait(0.5):
                     pass
     return {}
 
 
+def tell_answers(console: Console, bench: Bench) -> None:
+    """To what `change run` will ask: published test numbers, all of them."""
+    with bench.ledger.locked() as ledger:
+        old = ledger.merchants[MID].account
+    known = {"branch": BRANCH, "mobile": MOBILE, "digits": NEW_NUMBER[-4:]}
+    console.tell("emulate.answers", old=old, **known)
+
+
+def _free_home(folder: Path) -> Path:
+    """A set-up of an earlier bench knows another CA and another address."""
+    names = ("home", *(f"home-{number}" for number in range(2, 1000)))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
 def to_paste(bench: Bench) -> list[str]:
     """What to type in another shell, from the set-up to the proposal."""
-    exports = {"POSCTL_HOME": str(bench.directory / "home"), **bench.environment}
+    exports = {"POSCTL_HOME": str(_free_home(bench.directory)), **bench.environment}
     people = ["--technician", "li", "--approver", "wang", "--profile", "emulator"]
     provider = ["--provider-url", bench.url, "--provider-ca", str(bench.ca_file)]
     issued = ["--credentials", str(bench.credentials_file)]

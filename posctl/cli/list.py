@@ -50,4 +50,5 @@ def _readers(console: Console) -> tuple[list[str], str | None]:
 def _shops(key: str, *names: str | None) -> list[str]:
     """Where that port or reader was used."""
     shops = current_settings().shops.items()
-    return [shop for shop, table in shops if table.get(key) in names]
+    wanted = set(names) - {None}
+    return [shop for shop, table in shops if table.get(key) in wanted]

@@ -6,13 +6,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from types import FrameType
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # the real one costs imports in which Ctrl-C could strike
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+    from typing import Any, NoReturn
 
 _OF_THE_ROOT = ("--lang", "--config", "--color")
 """Options of the root that take a value; people may type them anywhere."""
-_INTERRUPTED, _TERMINATED = 130, 143
+_UNEXPECTED, _SYSTEM = 1, 5
+_INTERRUPTED, _TERMINATED, _NOBODY_READS = 130, 143, 141
+_MISSING = "\0"
+"""No argument can be this."""
 
 
 class Terminated(BaseException):
@@ -25,23 +31,43 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the design's exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure: Any = getattr(stream, "reconfigure", None)
-        if reconfigure:
-            # A name may hold a character that a GBK console or LC_ALL=C has not.
-            reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
+    _prepare_streams()
     sys.exit(_run(arguments))
+
+
+def _prepare_streams() -> None:
+    """None of them may be missing, and none may end a command by a character: a name
+    may hold one that a GBK console has not, a terminal may send bytes that are none."""
+    for name, mode, errors in (
+        ("stdin", "r", "surrogateescape"),
+        ("stdout", "w", "backslashreplace"),
+        ("stderr", "w", "backslashreplace"),
+    ):
+        stream: Any = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=errors)
 
 
 def _run(arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _begin(words)
-    except KeyboardInterrupt:
-        return _leave(_INTERRUPTED)
-    except Terminated:
-        return _leave(_TERMINATED)
+    except KeyboardInterrupt as interrupt:
+        return _leave("interrupted", _INTERRUPTED, words, interrupt)
+    except Terminated as interrupt:
+        return _leave("interrupted", _TERMINATED, words, interrupt)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")
+        return _NOBODY_READS
+    except OSError as error:
+        return _leave("system.refused", _SYSTEM, words, error)
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _leave("interrupted", _INTERRUPTED, words, error)
+        return _leave("unexpected", _UNEXPECTED, words, error)
 
 
 def _begin(words: list[str]) -> int:
@@ -58,11 +84,34 @@ def _begin(words: list[str]) -> int:
     return run(words, known)
 
 
-def _leave(code: int) -> int:
-    from posctl.cli.text.messages import _
+def _leave(code: str, exit_code: int, words: list[str], error: BaseException) -> int:
+    """The last thing that is said, whatever state the program is in. An exception's
+    own words are not: they may hold anything."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C
+    try:
+        _say_last(code, exit_code, words, error)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return exit_code
 
-    print(_("error.interrupted"), file=sys.stderr)  # noqa: T201 - click may be missing
-    return code
+
+def _say_last(
+    code: str, exit_code: int, words: list[str], error: BaseException
+) -> None:
+    from posctl.cli.console import Console
+    from posctl.model.errors import PosctlError
+
+    notes = getattr(error, "__notes__", ("ORDER",))  # the order that was worked on
+    told = {"order": notes[0]}
+    if isinstance(error, OSError):
+        told["reason"] = error.strerror or type(error).__name__
+        told["path"] = str(error.filename or "-")
+    failure = PosctlError(code, kind=type(error).__name__, **told)
+    failure.exit_code = exit_code  # type: ignore[misc]
+    try:
+        Console("", as_json="--json" in words).failure(failure)
+    except OSError:  # nobody is there to read it
+        sys.stdout = open(os.devnull, "w")
 
 
 def _root_first(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -78,7 +127,7 @@ def _root_first(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             others += [word, *rest]
         elif name not in _OF_THE_ROOT:
             others.append(word)
-        elif equals or (value := next(rest, "")):
+        elif equals or (value := next(rest, _MISSING)) is not _MISSING:
             first.append(f"{name}={value}")
             values[name] = value
         else:

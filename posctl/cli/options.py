@@ -23,11 +23,13 @@ class _Shaped(click.ParamType[str]):
 
     shape: re.Pattern[str]
     message: str
+    upper = True
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        text = str(value).strip().upper()
+        text = str(value).strip()
+        text = text.upper() if self.upper else text
         if not self.shape.fullmatch(text):
             self.fail(self.message, param, ctx)
         return text
@@ -77,20 +79,51 @@ operator_option = click.option(
 )
 """Who is at work."""
 
-shop_option = click.option(
-    "--shop",
-    metavar="NAME",
-    envvar="POSCTL_SHOP",
-    is_eager=True,  # the defaults of the others ask for it
-    help=_("option.shop"),
-    shell_complete=complete("shops"),
-)
+
+class ShopName(_Shaped):
+    """What people call a shop; never empty, as ``--shop "$UNSET"`` would be."""
+
+    name = "shop"
+    shape = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+    message = _("usage.shop_name")
+    upper = False
+
+
+def _known_shop(
+    ctx: click.Context, _param: click.Parameter, shop: str | None
+) -> str | None:
+    """A misspelt shop must not mean the only port there is."""
+    settings = ctx.obj
+    if shop is None or shop in settings.shops or settings.failure:
+        return shop
+    known = ", ".join(settings.shops) or "-"
+    raise click.BadParameter(_("usage.shop", shop=shop, known=known))
+
+
+def _shop(help_id: str, **how: Any) -> Callable[..., Any]:
+    return click.option(
+        "--shop",
+        metavar="NAME",
+        type=ShopName(),
+        envvar="POSCTL_SHOP",
+        is_eager=True,  # the defaults of the others ask for it
+        help=_(help_id),
+        shell_complete=complete("shops"),
+        **how,
+    )
+
+
+shop_option = _shop("option.shop", callback=_known_shop)
 """Whose port, reader, pictures and merchant are taken."""
 
+new_shop_option = _shop("option.new_shop")
+"""The same; one that is new will be remembered."""
+
+# Variables of what a shop may say are looked up by ``settings.Defaults``: a shop that
+# is typed counts before them.
 port_option = click.option(
     "--port",
     metavar="PORT",
-    envvar="POSCTL_PORT",
     help=_("option.port"),
     shell_complete=complete("ports"),
 )
@@ -99,7 +132,6 @@ port_option = click.option(
 reader_option = click.option(
     "--reader",
     metavar="NAME",
-    envvar="POSCTL_READER",
     help=_("option.reader"),
     shell_complete=complete("readers"),
 )
@@ -120,7 +152,6 @@ merchant_option = click.option(
     "--merchant",
     metavar="MID",
     type=MerchantNumber(),
-    envvar="POSCTL_MERCHANT",
     help=_("option.merchant"),
 )
 """Whose terminal it must be."""
@@ -132,6 +163,14 @@ order_argument = click.argument(
     shell_complete=complete("orders"),
 )
 """The ORDER that a command is about."""
+
+pictures_option = click.option(
+    "--pictures",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=_("option.pictures"),
+)
+"""The folder of the pictures."""
 
 key_argument = click.argument("key", metavar="KEY", shell_complete=complete("keys"))
 """A key of the settings."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import click
 
@@ -12,6 +13,13 @@ from posctl.cli.layout import cells
 from posctl.cli.text.messages import _
 
 _QUIET_SECONDS = 1.9
+
+
+def echo_err(text: str, *, nl: bool = True, color: bool | None = None) -> None:
+    """Say it on stderr. That nobody is there to read it stops nothing: the terminal may
+    be settling."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True, nl=nl, color=color)
 
 
 class Ticker:
@@ -77,15 +85,15 @@ class Ticker:
 
     def _show(self, line: str) -> None:
         if not sys.stderr.isatty():
-            click.echo(f"  {line}", err=True)
+            echo_err(f"  {line}")
             return
         self._wipe()
-        click.echo(f"  {line}", err=True, nl=False)
+        echo_err(f"  {line}", nl=False)
         self._shown = cells(line) + 2
 
     def _wipe(self) -> None:
         if self._shown:
-            click.echo(f"\r{' ' * self._shown}\r", err=True, nl=False)
+            echo_err(f"\r{' ' * self._shown}\r", nl=False)
             self._shown = 0
 
 

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from posctl.store.keys import Signer
 
 
+_LARGEST = 1024 * 1024
+RECEIPT_PARTS = (
+    *("order", "result", "profile", "mid", "tid", "serial", "old", "new", "fee"),
+    *("maker", "approver", "application", "proposed", "approved", "effective_at"),
+    *("issued", "order_head", "store_head"),
+)
+
+
 @group("help.receipt")
 def receipt() -> None:
     """The group; each command returns data."""
@@ -70,7 +78,7 @@ def show(console: Console, home: Path, output: Path | None, number: str) -> Json
     signed = json.loads(stored)
     signer = _signer(place.home.root, signed, f"receipt of {number}")
     _check_order(order, signed["body"])
-    shown = {"signed_by": signer.name, **signed["body"]}
+    shown = {**_body(signed, f"receipt of {number}"), "signed_by": signer.name}
     if output is not None:
         write_private(output, stored)
         shown["file"] = str(output)
@@ -88,31 +96,47 @@ def show(console: Console, home: Path, output: Path | None, number: str) -> Json
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def verify(console: Console, home: Path, root: Path | None, file: Path) -> Json:
     """Needs no set-up, only the root's certificate: its public half (R45)."""
-    from posctl.store.keys import fingerprint, is_test_root, load_certificate
+    from posctl.store.keys import fingerprint, is_test_root
 
-    certificate = load_certificate(root or _root_of(home))
+    certificate = _certificate(root or home / "root.pem")
     signed = _read(file)
     signer = _signer(certificate, signed, str(file))
     return {
+        **_body(signed, str(file)),
         "verified": True,
         "signed_by": signer.name,
         "root_fingerprint": fingerprint(certificate),
         "test_root": is_test_root(certificate),
-        **signed["body"],
     }
 
 
-def _root_of(home: Path) -> Path:
-    """Raises UsageError ``receipt.root``."""
-    path = home / "root.pem"
-    if not path.is_file():
-        raise UsageError("receipt.root", path=str(path))
-    return path
+def _body(signed: Json, source: str) -> Json:
+    """What a receipt says, and nothing that only looks as if it did.
+
+    Raises:
+        CheckFailed: ``receipt.unreadable``.
+    """
+    body = signed["body"]
+    if any(not isinstance(body.get(name), str | None) for name in RECEIPT_PARTS):
+        raise CheckFailed("receipt.unreadable", path=source)
+    return {name: body.get(name) for name in RECEIPT_PARTS}
 
 
 def _read(path: Path) -> Json:
     """Raises CheckFailed ``receipt.unreadable``."""
     try:
-        return dict(json.loads(path.read_bytes()))
+        if path.is_file() and path.stat().st_size <= _LARGEST:
+            return dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError, RecursionError):
-        raise CheckFailed("receipt.unreadable", path=str(path)) from None
+        pass
+    raise CheckFailed("receipt.unreadable", path=str(path))
+
+
+def _certificate(path: Path) -> Certificate:
+    """Raises UsageError ``receipt.root``."""
+    from posctl.store.keys import load_certificate
+
+    try:
+        return load_certificate(path)
+    except UsageError:
+        raise UsageError("receipt.root", path=str(path)) from None

@@ -12,6 +12,7 @@ from posctl.cli.grammar import Group
 from posctl.cli.settings import SETTINGS, Defaults, Settings
 from posctl.cli.text.messages import _
 from posctl.model.errors import UsageError
+from protocols.sensitive import masked_text
 
 COMMANDS: dict[str, str] = {
     "list": "posctl.cli.list:list_devices",
@@ -108,8 +109,11 @@ def run(words: list[str], settings: Settings) -> int:
         return error.exit_code
     except click.ClickException as error:
         return _refused(error, words)
-    except click.Abort:
-        raise KeyboardInterrupt from None
+    except click.Abort as abort:
+        interrupt = KeyboardInterrupt()
+        for note in getattr(abort, "__notes__", ()):
+            interrupt.add_note(note)
+        raise interrupt from None
     return code if isinstance(code, int) else 0
 
 
@@ -119,6 +123,7 @@ def _refused(error: click.ClickException, words: list[str]) -> int:
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "posctl"
-    failure = UsageError("usage", reason=error.format_message(), help=f"{path} --help")
+    reason = masked_text(" ".join(error.format_message().split()))
+    failure = UsageError("usage", reason=reason, help=f"{path} --help")
     console = Console(path.partition(" ")[2], as_json="--json" in words)
     return console.failure(failure)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
 import click
 
 from posctl.cli.layout import cells, padded, terminal_width, wrap
-from posctl.cli.text.messages import _, label, plain, value_text
+from posctl.cli.text.messages import _, label, local_times, plain, value_text
 from posctl.model.canonical import Json
-from posctl.model.clock import moment
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _GAP = 2
+_SPARED = ("holder", "tid")
+"""Columns to go first where a terminal is narrow: `show` and JSON have them."""
 _TABLES = ("orders", "events", "ports", "readers", "settings", "profiles")
 """Of these even an empty one is told."""
 
@@ -53,16 +52,11 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, bool):
         return _("value.yes") if value else _("value.no")
     if isinstance(value, list):
-        return ", ".join(_shown(name, item) for item in value) or "-"
+        return _("word.comma").join(_shown(name, item) for item in value) or "-"
     if isinstance(value, dict):
-        return " ".join(f"{key}={item}" for key, item in value.items()) or "-"
+        return plain(" ".join(f"{k}={v}" for k, v in value.items())) or "-"
     text = value_text(name, "" if value is None else str(value))
-    return plain(_STAMP.sub(_local, text)) or "-"
-
-
-def _local(stamp: re.Match[str]) -> str:
-    """To the minute, in the zone of this machine; JSON keeps UTC and milliseconds."""
-    return f"{moment(stamp[0]).astimezone():%Y-%m-%d %H:%M %z}"
+    return plain(local_times(text)) or "-"
 
 
 def _print_table(name: str, rows: list[dict[str, Any]], colored: bool) -> None:
@@ -70,16 +64,32 @@ def _print_table(name: str, rows: list[dict[str, Any]], colored: bool) -> None:
         click.echo(_("table.empty", name=label(name)))
         return
     columns = [n for n in rows[0] if any(row[n] not in (None, "", []) for row in rows)]
-    heads = [label(column) for column in columns]
-    body = [[_shown(c, row[c]) for c in columns] for row in rows]
-    widths = [max(map(cells, column)) for column in zip(heads, *body, strict=True)]
-    fits = sum(widths) + _GAP * (len(widths) - 1) <= terminal_width(sys.stdout)
-    if not fits and sys.stdout.isatty():
+    fitting = _fitting(columns, rows) if sys.stdout.isatty() else columns
+    if fitting is None:
         _print_records(columns, rows)
         return
+    heads = [label(column) for column in fitting]
+    body = [[_shown(c, row[c]) for c in fitting] for row in rows]
+    widths = _widths(fitting, rows)
     click.echo(click.style(_row(heads, widths), bold=True), color=colored)
     for row in body:
         click.echo(_row(row, widths))
+
+
+def _widths(columns: list[str], rows: list[dict[str, Any]]) -> list[int]:
+    texts = ([label(c), *(_shown(c, row[c]) for row in rows)] for c in columns)
+    return [max(map(cells, column)) for column in texts]
+
+
+def _fitting(columns: list[str], rows: list[dict[str, Any]]) -> list[str] | None:
+    """The columns that fit the terminal, the least wanted left out; None: too few."""
+    left = list(columns)
+    for spare in (None, *_SPARED):
+        left = [column for column in left if column != spare]
+        widths = _widths(left, rows)
+        if sum(widths) + _GAP * (len(widths) - 1) < terminal_width(sys.stdout):
+            return left
+    return None
 
 
 def _row(texts: list[str], widths: list[int]) -> str:

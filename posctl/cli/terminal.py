@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,22 @@ import click
 
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
-from posctl.cli.devices import choose_port, remember_shop
+from posctl.cli.devices import choose_port
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, output_option, port_option, shop_option
+from posctl.cli.options import (
+    home_option,
+    merchant_option,
+    output_option,
+    port_option,
+    shop_option,
+)
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from posctl.store.profiles import Profile
-    from posctl.terminals import TerminalDriver
+    from posctl.terminals import TerminalDriver, TerminalIdentity
 
 _READ_SECONDS = 30.0
 
@@ -35,24 +42,52 @@ def _terminal_options(body: Any) -> Any:
     return options(
         shop_option,
         port_option,
+        merchant_option,
         click.option("--profile", metavar="NAME", help=_("option.profile_read")),
         home_option,
     )(body)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A driver, who the terminal is, the profile it is spoken to by, its port."""
+
+    driver: TerminalDriver
+    identity: TerminalIdentity
+    profile: Profile
+    address: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        told = (self.identity.tid, self.identity.mid)
+        return ", ".join(filter(None, told)) or self.address
+
+
 @contextmanager
 def _opened(
-    console: Console, port: str | None, profile: str | None, home: Path
-) -> Iterator[tuple[TerminalDriver, Profile, str]]:
-    """A driver, the profile it speaks by, and the port it is on."""
+    console: Console,
+    port: str | None,
+    merchant: str | None,
+    profile: str | None,
+    home: Path,
+) -> Iterator[Opened]:
+    """A terminal that has said who it is, and of whose it must be, if that was said.
+
+    Raises:
+        CheckFailed: ``look.other_merchant``, ``look.unknown``.
+    """
     from posctl.cli.people import profile_to_read_with
+    from posctl.field.look import check_merchant
 
     found = profile_to_read_with(console, home, profile)
     address = choose_port(port)
-    console.waiting("wait.terminal")
+    console.waiting("wait.terminal", port=address)
     driver = _driver(found, address)
     try:
-        yield driver, found, address
+        identity = driver.identify(Deadline(_READ_SECONDS))
+        check_merchant(identity, merchant)
+        yield Opened(driver, identity, found, address)
     finally:
         driver.close()
 
@@ -67,33 +102,25 @@ def _driver(profile: Profile, address: str) -> TerminalDriver:
 
 @command(terminal, "info", "help.terminal.info")
 @_terminal_options
-def info(
-    console: Console,
-    shop: str | None,
-    port: str | None,
-    profile: str | None,
-    home: Path,
-) -> Json:
-    with _opened(console, port, profile, home) as (driver, found, address):
-        told = _read(driver, sorted(found.variables))
-    if told["mid"]:
-        remember_shop(shop, port, None, told["mid"])
+def info(console: Console, shop: str | None, **how: Any) -> Json:
+    with _opened(console, **how) as opened:
+        told = _read(opened)
     unknown = [name for name, value in told.items() if value is None]
     return {
-        "port": address,
-        "protocol": found.protocol,
-        "profile": f"{found.name} {found.version}",
+        "port": opened.address,
+        "protocol": opened.profile.protocol,
+        "profile": f"{opened.profile.name} {opened.profile.version}",
         **told,
         "unknown": unknown,
     }
 
 
-def _read(driver: TerminalDriver, names: list[str]) -> Json:
+def _read(opened: Opened) -> Json:
     """None: the protocol cannot tell it, or the terminal has no value."""
     deadline = Deadline(_READ_SECONDS)
-    identity = driver.identify(deadline)
-    plain = [name for name in names if name != "binding_tag"]
-    values = driver.read_variables(plain, deadline)
+    driver, identity = opened.driver, opened.identity
+    names = sorted(opened.profile.variables.keys() - {"binding_tag"})
+    values = driver.read_variables(names, deadline)
     totals = driver.totals(deadline)
     tag = driver.binding_tag(deadline)
     return {
@@ -115,20 +142,17 @@ def _read(driver: TerminalDriver, names: list[str]) -> Json:
 
 @command(terminal, "settle", "help.terminal.settle")
 @_terminal_options
-def settle(
-    console: Console,
-    shop: str | None,
-    port: str | None,
-    profile: str | None,
-    home: Path,
-) -> Json:
+def settle(console: Console, shop: str | None, **how: Any) -> Json:
     from posctl.field.settle import settle as settle_batch
 
-    with _opened(console, port, profile, home) as (driver, found, address):
-        tid = driver.identify(Deadline(_READ_SECONDS)).tid
+    with _opened(console, **how) as opened:
         done = settle_batch(
-            console, driver, tid or address, lambda: _driver(found, address)
+            console,
+            opened.driver,
+            opened.name,
+            lambda: _driver(opened.profile, opened.address),
         )
+    tid = opened.identity.tid
     if done is None:
         console.tell("settle.answer_lost")
         return {"tid": tid, "settled": True}
@@ -146,21 +170,14 @@ def settle(
 @command(terminal, "backup", "help.terminal.backup")
 @_terminal_options
 @output_option("option.output_backup")
-def backup(
-    console: Console,
-    shop: str | None,
-    port: str | None,
-    profile: str | None,
-    home: Path,
-    output: Path | None,
-) -> Json:
+def backup(console: Console, shop: str | None, output: Path | None, **how: Any) -> Json:
     from posctl.field.backup import write_backup
 
-    with _opened(console, port, profile, home) as (driver, found, _address):
-        identity = driver.identify(Deadline(_READ_SECONDS))
-        who = identity.tid or identity.serial or "terminal"
-        path = output or _free_name(who)
-        written = write_backup(driver, sorted(found.variables), path)
+    with _opened(console, **how) as opened:
+        identity = opened.identity
+        path = output or _free_name(identity.tid or identity.serial or "terminal")
+        names = sorted(opened.profile.variables)
+        written = write_backup(opened.driver, names, path)
     return {"tid": identity.tid, "serial": identity.serial, **written}
 
 

@@ -30,6 +30,7 @@ CARD_SECONDS = 30.0
 UNKNOWN_KIND = "unknown"  # nothing but a chip or the provider can tell (R20)
 _BANK_CODE_DIGITS = 12
 _MOBILE_DIGITS = 11
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,18 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
 
 
 def type_twice(person: Person) -> NewAccount:
-    """Typed by hand: two entries that agree and pass the check digit (R18, R21)."""
-    first = person.ask("ask.new_number", typed_card, secret=True)
+    """Typed by hand: two entries that agree and pass the check digit (R18, R21).
 
-    def same(text: str) -> CardNumber:
-        if typed_card(text) != first:
-            raise CheckFailed("number.differs")
-        return first
-
-    person.ask("ask.new_number_again", same, secret=True)
+    Raises:
+        CheckFailed: ``number.differs``: three pairs that did not agree.
+    """
+    for _try in range(_TRIES):
+        first = person.ask("ask.new_number", typed_card, secret=True)
+        if person.ask("ask.new_number_again", typed_card, secret=True) == first:
+            break
+        person.tell("account.differs")  # either may be the wrong one
+    else:
+        raise CheckFailed("number.differs")
     facts = {"kind": UNKNOWN_KIND, "luhn": True, "label": ""}
     return NewAccount(first, "typed twice", facts)
 
@@ -140,7 +144,7 @@ def ask_mobile(person: Person) -> str:
     def check(text: str) -> str:
         number = _digits(text.strip().removeprefix("+86"), _MOBILE_DIGITS)
         if number[0] != "1" or number[1] in "012":
-            raise CheckFailed("number.form", low=_MOBILE_DIGITS, high=_MOBILE_DIGITS)
+            raise CheckFailed("number.length", count=_MOBILE_DIGITS)
         return number
 
     return person.ask("ask.mobile", check, secret=True)
@@ -152,7 +156,7 @@ def _digits(text: str, count: int) -> str:
     except ValueError:
         digits = ""
     if len(digits) != count:
-        raise CheckFailed("number.form", low=count, high=count)
+        raise CheckFailed("number.length", count=count)
     return digits
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from posctl.field.look import LOOK_SECONDS
 from posctl.field.place import FieldPlace
 from posctl.model.canonical import Json, canonical
 from posctl.model.deadline import Deadline
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, UsageError
 from posctl.store.files import read_json, remove, write_private
 from posctl.terminals import TerminalDriver
 
@@ -22,8 +23,8 @@ def back_up(place: FieldPlace, journal: Journal, driver: TerminalDriver) -> Orde
     """Store the terminal's parameters and prove that the copy can be used.
 
     The event is appended only after the stored copy was opened again, decoded, and
-    found equal to a second read. A terminal holds no account number and its driver
-    reads no track data, so the copy holds none either.
+    found equal to a second read. The driver reads no track data and masks numbers in
+    free texts, so the copy holds none.
 
     Raises:
         CheckFailed: ``backup.differs`` with the parameters that moved.
@@ -41,18 +42,24 @@ def back_up(place: FieldPlace, journal: Journal, driver: TerminalDriver) -> Orde
 
 
 def write_backup(driver: TerminalDriver, names: Sequence[str], path: Path) -> Json:
-    """A back-up in a file of its own, outside any order, proved in the same way.
+    """A back-up in a file of its own, outside any order, proved in the same way. It
+    has its name only when it is proved.
 
     Raises:
-        CheckFailed: ``backup.differs``; the file is removed again.
+        UsageError: ``file.exists``: nothing is written over.
+        CheckFailed: ``backup.differs``; no file is left.
         LinkFailed: ``file.unwritable``.
     """
+    if os.path.lexists(path):
+        raise UsageError("file.exists", path=str(path))
+    unproved = path.with_name(f".{path.name}.unproved")
     body = canonical(parameters(driver, names))
-    write_private(path, body)
+    write_private(unproved, body)
     try:
-        check_same(read_json(path), parameters(driver, names))
+        check_same(read_json(unproved), parameters(driver, names))
+        os.rename(unproved, path)
     except BaseException:
-        remove(path)
+        remove(unproved)
         raise
     sha256 = hashlib.sha256(body).hexdigest()
     return {"file": str(path), "sha256": sha256, "parameters": len(json.loads(body))}

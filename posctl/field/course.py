@@ -47,7 +47,12 @@ class Means:
 
     def to_json(self) -> Json:
         pictures = str(self.pictures.resolve()) if self.pictures else None
-        return {"reader": self.reader, "typed": self.typed, "pictures": pictures}
+        return {
+            "reader": self.reader,
+            "typed": self.typed,
+            "pictures": pictures,
+            "merchant": self.merchant,
+        }
 
     def filled(self, remembered: Json) -> Means:
         pictures = remembered.get("pictures")
@@ -56,6 +61,7 @@ class Means:
             reader=self.reader or remembered.get("reader"),
             typed=self.typed or bool(remembered.get("typed")),
             pictures=self.pictures or (Path(pictures) if pictures else None),
+            merchant=self.merchant or remembered.get("merchant"),
         )
 
 
@@ -68,8 +74,13 @@ class Proposed:
     serial_bytes: int = 0
 
 
-def run(session: Session, means: Means) -> Proposed:
+def run(
+    session: Session, means: Means, looked: Callable[[Look], None] = lambda _look: None
+) -> Proposed:
     """A new order from the first look to the order file.
+
+    Args:
+        looked: told when the terminal has been recognised, before any question.
 
     Raises:
         PosctlError: of every kind; what was reached by then is in the event log.
@@ -79,6 +90,7 @@ def run(session: Session, means: Means) -> Proposed:
     driver = open_driver(place, means.address)
     try:
         found = _look(session, driver, means)
+        looked(found)
         journal = _open_order(session, found, means)
         proposed = _continue(session, journal, driver, means)
         return replace(proposed, serial_bytes=driver.traffic)
@@ -96,7 +108,8 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
         return _leave(session, journal, means)
     driver = open_driver(place, means.address)
     try:
-        _same_terminal(journal.order, look(place, driver))
+        found = look(place, driver, merchant=means.merchant)
+        _same_terminal(journal.order, found)
         proposed = _continue(session, journal, driver, means)
         return replace(proposed, serial_bytes=driver.traffic)
     finally:
@@ -119,7 +132,7 @@ def _remembered(place: FieldPlace, number: str) -> Json:
 def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
     """A mismatch is recorded as an order that ended before it began."""
     place = session.place
-    place.person.waiting("wait.terminal")
+    place.person.waiting("wait.terminal", port=means.address)
     try:
         found = look(place, driver, merchant=means.merchant)
     except IdentityMismatch as mismatch:
@@ -218,6 +231,9 @@ def _continue(
         if not journal.order.final:
             failure.params.setdefault("resume", journal.number)
         raise
+    except BaseException as interrupt:
+        interrupt.add_note(journal.number)
+        raise
 
 
 def _stage(order: Order) -> str:
@@ -233,7 +249,8 @@ Step = Callable[[FieldPlace, Journal, TerminalDriver, Means], object]
 def _look_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
-    journal.append("look.done", look(place, driver).evidence())
+    found = look(place, driver, merchant=means.merchant)
+    journal.append("look.done", found.evidence())
 
 
 def _preflight_step(

@@ -91,14 +91,31 @@ def look(
     mid = identity.mid
     if mid is None:
         raise CheckFailed("look.unknown", item="mid")
-    if merchant is not None and mid != merchant:
-        raise IdentityMismatch(
-            "look.other_merchant", tid=identity.tid, mid=mid, expected=merchant
-        )
+    check_merchant(identity, merchant)
     listed = place.terminal_list(mid)
     found = Look(identity, driver.binding_tag(deadline), listed)
     _check(place, found)
     return found
+
+
+def check_merchant(identity: TerminalIdentity, expected: str | None) -> None:
+    """Whose terminal it must be, where the technician said so.
+
+    Raises:
+        IdentityMismatch: ``look.other_merchant``.
+        CheckFailed: ``look.unknown``: the terminal cannot tell.
+    """
+    if expected is None:
+        return
+    if identity.mid is None:
+        raise CheckFailed("look.unknown", item="mid")
+    if identity.mid != expected:
+        raise IdentityMismatch(
+            "look.other_merchant",
+            tid=identity.tid,
+            mid=identity.mid,
+            expected=expected,
+        )
 
 
 def _check(place: FieldPlace, found: Look) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from posctl.change.person import Person
@@ -12,6 +13,9 @@ from posctl.terminals import Settlement, TerminalDriver
 
 SETTLE_WORD = "SETTLE"
 SETTLE_SECONDS = 90.0
+SETTLING_SECONDS = 15.0
+"""How long a terminal may go on by itself after its line broke."""
+_ASK_AGAIN_SECONDS = 1.0
 
 
 def batch_number(driver: TerminalDriver) -> str:
@@ -38,8 +42,9 @@ def settle(
 
     Raises:
         Declined: ``person.declined``; nothing was sent.
-        LinkFailed: it broke, and the batch is still open.
-        StateUnknown: ``settle.unknown``: it broke, and the terminal does not say.
+        LinkFailed: ``terminal.session``: it refused the request.
+        StateUnknown: ``settle.unknown``: the line broke or the person left it, and
+            the batch number has not moved (yet), or cannot be read.
         Refused: ``terminal.refused``.
     """
     totals = driver.totals(Deadline(LOOK_SECONDS))
@@ -50,17 +55,34 @@ def settle(
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))
     except LinkFailed as failure:
+        if failure.code == "terminal.session":  # it said no to the request itself
+            raise
         driver.close()
-        now = _asked_again(again)
-        if before and now and now != before:
+        if _has_moved(before, again):
             return None
-        if not before or not now:
-            raise _unknown(terminal, before, failure) from failure
+        raise _unknown(terminal, before, failure) from failure
+    except Exception:
         raise
+    except BaseException as interrupt:  # on its way already: nothing calls it back
+        cause = LinkFailed(type(interrupt).__name__)
+        raise _unknown(terminal, before, cause) from interrupt
 
 
-def _asked_again(again: Callable[[], TerminalDriver]) -> str:
-    """A settled batch has another number."""
+def _has_moved(before: str, again: Callable[[], TerminalDriver]) -> bool:
+    """A settled batch has another number. A terminal that has the request may still be
+    at it when the line is back, so it is asked for a while."""
+    deadline = Deadline(SETTLING_SECONDS)
+    while before:
+        now = _asked(again)
+        if now and now != before:
+            return True
+        if deadline.passed:
+            break
+        time.sleep(_ASK_AGAIN_SECONDS)
+    return False
+
+
+def _asked(again: Callable[[], TerminalDriver]) -> str:
     try:
         driver = again()
     except PosctlError:

@@ -25,6 +25,11 @@ from posctl.model.windows import Windows
 from posctl.store.files import write_private
 from posctl.store.keys import ROOT, Operator, check_signature
 
+_MALFORMED = (
+    *(ValueError, TypeError, AttributeError, InvalidOperation),
+    *(OverflowError, RecursionError),
+)
+
 
 @dataclass(frozen=True)
 class Document:
@@ -131,7 +136,7 @@ def parse(text: str, *, source: str) -> Profile:
         raise UsageError(
             "profile.invalid", source=source, reason=f"{error.args[0]} is missing"
         ) from None
-    except (ValueError, TypeError, InvalidOperation) as error:
+    except _MALFORMED as error:
         reason = str(error) or type(error).__name__
         raise UsageError("profile.invalid", source=source, reason=reason) from None
 

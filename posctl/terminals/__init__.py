@@ -6,6 +6,7 @@ what a driver can do at all. Drivers are imported when they are opened.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from posctl.model.deadline import Deadline
 from posctl.model.errors import UsageError
+from protocols.sensitive import masked_text
 
 if TYPE_CHECKING:
     from protocols.bindingtag import BindingTag
@@ -33,6 +35,26 @@ VARIABLE_NAMES = (
     "clock",
     "binding_tag",
 )
+
+
+_SHAPES = {
+    "tid": re.compile(r"[0-9A-Za-z]{1,12}"),
+    "mid": re.compile(r"[0-9A-Za-z]{1,15}"),
+    "batch": re.compile(r"[0-9]{1,6}"),
+    "last_settlement": re.compile(r"[0-9]{14}"),
+    "clock": re.compile(r"[0-9]{14}"),
+    "binding_tag": re.compile(r"[0-9A-Fa-f]*"),
+}
+"""What those variables are made of; any other value is a free text."""
+
+
+def safe_variable(name: str, value: str | None) -> str | None:
+    """The value of a variable; where it is a free text, with its numbers masked:
+    what a terminal's application keeps there is its own affair (R48)."""
+    shape = _SHAPES.get(name)
+    if value is None or (shape is not None and shape.fullmatch(value)):
+        return value
+    return masked_text(value)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from posctl.terminals import (
     BatchTotals,
     Settlement,
     TerminalIdentity,
+    safe_variable,
 )
 from protocols import poslink
 from protocols.bindingtag import BindingTag
@@ -107,7 +108,8 @@ class PosLink:
         theirs = tuple(self._variables[name] for name in names)
         response = self._ask(poslink.get_variables(theirs), deadline)
         values = _read(lambda r: poslink.variables(r, theirs), response)
-        return {name: values[self._variables[name]] or None for name in names}
+        found = {name: values[self._variables[name]] or None for name in names}
+        return {name: safe_variable(name, value) for name, value in found.items()}
 
     def _ask(self, request: Request, deadline: Deadline) -> Response:
         response = self._exchange(Asking(request), deadline)
@@ -133,7 +135,7 @@ class PosLink:
             return LinkTimeout("terminal.silent", **told)
         if asking.skipped == came:
             return LinkTimeout("terminal.garbage", **told, bytes=came)
-        return error
+        return LinkTimeout("terminal.no_answer", **told)
 
     def _talk(self, asking: Asking, deadline: Deadline) -> Response:
         answers = poslink.Shown()
@@ -181,7 +183,7 @@ def _refusal(response: Response) -> Refused:
     return Refused(
         "terminal.refused",
         namespace=_NAMESPACE,
-        raw=response.code,
+        raw=masked_text(response.code),
         text=masked_text(response.text),
-        host_code=host.code if response.command == "B01" else "",
+        host_code=masked_text(host.code) if response.command == "B01" else "",
     )

@@ -1,17 +1,22 @@
-"""A line's bytes as people may see them: whole frames only, numbers masked.
+"""A line's bytes as people may see them: what a frame is, never what is in it.
 
-Bytes that are no intact frame are counted and never shown: nobody knows what is in
-them (R48: masking fails closed).
+Of an intact frame the parts that no number can stand in are shown: status, command,
+version, response code, each only in its own form. The other fields are counted. Bytes
+that are no intact frame are counted too: nobody knows what is in them (R48: masking
+fails closed).
 """
 
 from __future__ import annotations
 
-from protocols.poslink.frames import Control, Event, Feeder, Frame
-from protocols.sensitive import masked_text
+import re
 
-_SEPARATORS = "\x1c\x1d\x1e\x1f"
-_LONGEST_FIELD = 24
-_KEPT = 8
+from protocols.poslink.frames import Control, Event, Feeder, Frame
+
+_FIELD = "\x1c"
+_COMMAND, _VERSION = re.compile(r"[A-Z][0-9]{2}"), re.compile(r"[0-9]\.[0-9]{2}")
+_STATUS, _CODE = re.compile(r"[0-9]"), re.compile(r"[0-9]{6}")
+_REQUEST = (_COMMAND, _VERSION)
+_RESPONSE = (_STATUS, _COMMAND, _VERSION, _CODE)
 
 
 class Shown:
@@ -37,15 +42,13 @@ def _event(event: Event) -> str:
 
 
 def _frame(frame: Frame) -> str:
-    text = frame.payload.decode("latin-1")
-    for separator in _SEPARATORS[1:]:
-        text = text.replace(separator, ",")
-    return " | ".join(_field(field) for field in text.split(_SEPARATORS[0]))
+    fields = frame.payload.decode("latin-1").split(_FIELD)
+    forms = _RESPONSE if _STATUS.fullmatch(fields[0]) else _REQUEST
+    head = [_in_form(form, text) for form, text in zip(forms, fields, strict=False)]
+    rest = fields[len(forms) :]
+    told = [f"{len(rest)} more fields, {sum(map(len, rest))} B"] if rest else []
+    return " | ".join(head + told)
 
 
-def _field(text: str) -> str:
-    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
-    masked = masked_text(printable)
-    if len(masked) <= _LONGEST_FIELD:
-        return masked
-    return f"{masked[:_KEPT]}…({len(masked)})"
+def _in_form(form: re.Pattern[str], text: str) -> str:
+    return text if form.fullmatch(text) else f"({len(text)} B)"

@@ -48,12 +48,14 @@ def refused_at(file: Path, *words: str, **more: str) -> str:
 # -- which wins ----------------------------------------------------------------
 
 
-def test_option_before_variable_before_shop_before_file(file: Path) -> None:
+def test_what_is_typed_before_variables_before_the_file(file: Path) -> None:
     option, shop = ("--port", "tcp:127.0.0.1:4"), ("--shop", "noodles")
     var = {"POSCTL_PORT": "tcp:127.0.0.1:3"}
     assert refused_at(file) == "1"
     assert refused_at(file, *shop) == "2"
-    assert refused_at(file, *shop, **var) == "3"
+    assert refused_at(file, *shop, **var) == "2"  # a leftover variable moves no shop
+    assert refused_at(file, **var) == "3"
+    assert refused_at(file, POSCTL_SHOP="noodles", **var) == "3"
     assert refused_at(file, *option, *shop, **var) == "4"
     assert refused_at(file, POSCTL_SHOP="noodles") == "2"
     assert refused_at(file, "--shop", "tea") == "1"
@@ -225,14 +227,18 @@ def test_every_key_is_a_variable_and_what_is_not_a_text_is_refused() -> None:
 def test_a_shop_remembers_what_worked_and_nothing_else(file: Path) -> None:
     settings = load(str(file), {})
     seen = {"merchant": "1", "port": "COM3", "reader": None}
-    assert remember(settings, "noodles", seen)
+    remember(settings, "noodles", seen)
     assert load(str(file), {}).shops["noodles"] == {
         "port": "COM3",
         "reader": "R 00 00",
         "merchant": "1",
     }
-    assert not remember(load(str(file), {}), "noodles", seen)
-    assert not remember(settings, None, seen)
+    before = file.stat().st_mtime_ns
+    remember(load(str(file), {}), "noodles", seen)
+    assert file.stat().st_mtime_ns == before  # nothing new
+    remember(load(str(file), {}), "noodles", {"merchant": "2", "port": "COM4"})
+    kept = load(str(file), {}).shops["noodles"]
+    assert (kept["merchant"], kept["port"]) == ("1", "COM4")  # the guard stays
 
 
 def test_an_adapter_is_remembered_by_the_name_that_stays(tmp_path: Path) -> None:

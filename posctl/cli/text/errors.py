@@ -9,12 +9,20 @@ ERRORS: dict[str, tuple[str, str]] = {}
 """Error code -> text, what to do next. Filled below, by subject."""
 
 ERRORS |= {
-    "unexpected": ("{code}", "report this with the command and its output"),
+    "unexpected": (
+        "{kind}: this should not happen",
+        "report it with the command and `posctl --version`",
+    ),
+    "interrupted": (
+        "interrupted",
+        "`posctl orders list --open` shows what was under way, `posctl change resume"
+        " {order}` goes on",
+    ),
     "usage": ("{reason}", "{help}"),
     # settings
     "config.unreadable": ("{path}: {reason}", "mend the file, or name another"),
     "config.unknown_key": (
-        "there is no setting {key}; there are: {known}",
+        "{path}: there is no setting {key}; there are: {known}",
         "take it out, or correct its name",
     ),
     "config.unknown_variable": (
@@ -25,16 +33,24 @@ ERRORS |= {
         "{place}: the encoding of this console does not know these characters",
         "use a UTF-8 console, or only letters and digits",
     ),
+    "config.locked": ("{path} is being written by another program", "try again"),
     "config.not_set": ("{key} is not set", "posctl config list"),
     "config.value": ("{place} must be {expected}", "correct it"),
     "demo.step": ("the demo stopped at: {command}", "see what it said above"),
     # people and set-up
+    "person.unreadable": (
+        "the answer is no text in this console's encoding: {question}",
+        "use a UTF-8 console",
+    ),
     "person.declined": ("not confirmed: {word} was not typed", "nothing was changed"),
     "person.no_answer": (
         "no usable answer: {question}",
-        "nothing was changed; run the command again",
+        "run the command again",
     ),
-    "setup.missing": ("no set-up in {path}", "posctl setup --home {path} …"),
+    "setup.missing": (
+        "no set-up in {path}",
+        "run `posctl setup`, or name another folder by --home or POSCTL_HOME",
+    ),
     "setup.damaged": (
         "a part of the set-up cannot be read: {path}",
         "restore it from your back-up",
@@ -161,9 +177,10 @@ ERRORS |= {
     ),
     "backup.differs": (
         "two reads of the terminal differ in: {parameters}",
-        "let the terminal come to rest, then run resume",
+        "let the terminal come to rest, then try again",
     ),
     # numbers
+    "number.length": ("{count} digits are expected", "type it again"),
     "number.form": ("{low} to {high} digits are expected", "type it again"),
     "number.check_digit": ("the check digit is wrong", "type it again"),
     "number.differs": ("the two entries differ", "type it again"),
@@ -328,13 +345,13 @@ ERRORS |= {
     ),
     "receipt.unreadable": ("{path} is not a receipt", "ask for the file again"),
     "receipt.root": (
-        "there is no root's certificate in {path}",
+        "{path} is no root's certificate",
         "--root FILE with the organisation's root.pem",
     ),
     "settle.unknown": (
-        "the line broke while terminal {tid} settled batch {batch} ({cause}): whether"
-        " it is settled is not known",
-        "posctl terminal info: another batch number means settled",
+        "terminal {tid} was told to settle batch {batch}, and its answer was lost"
+        " ({cause}): whether it is settled is not known",
+        "wait a minute, then posctl terminal info: another batch number means settled",
     ),
     "receipt.none": (
         "order {order} has no receipt: it is {state}",
@@ -373,6 +390,7 @@ ERRORS |= {
         "{path} was made by a newer posctl (format {version})",
         "update posctl",
     ),
+    "file.exists": ("{path} is there already", "choose another name for --output"),
     "file.unwritable": ("{path}: {reason}", "check disk and rights"),
     "attachment.missing": ("{sha256} is not in the store", "posctl orders list"),
     "attachment.changed": (
@@ -442,7 +460,7 @@ ERRORS |= {
     ),
     "link.lost": (
         "the line to {link} broke",
-        "plug it in again; `posctl orders list` shows what was reached",
+        "plug it in again, then try again",
     ),
     "terminal.protocol": (
         "unknown protocol {protocol}; known: {known}",
@@ -465,6 +483,11 @@ ERRORS |= {
         "what came from {link} in {seconds} s cannot be read: {bytes} bytes, no frame",
         "the baud rate or the protocol is another: compare the terminal's setting with"
         " the profile's",
+    ),
+    "terminal.no_answer": (
+        "the terminal on {link} took the request and did not answer within {seconds} s",
+        "it may be busy with a customer or with its host: look at its screen, then try"
+        " again",
     ),
     "terminal.session": (
         "the terminal ended the exchange: {reason}",
@@ -509,7 +532,7 @@ ERRORS |= {
     ),
     "card.removed": (
         "the card was taken out of {reader}",
-        "insert it again and run resume",
+        "insert it again, then try again",
     ),
     "card.in_use": (
         "another program uses the card in {reader}",

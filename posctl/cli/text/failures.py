@@ -11,6 +11,9 @@ from posctl.cli.text.messages import _, text_of
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
 
+_RESUME_ONLY = ("person.no_answer", "person.unreadable")
+"""Where an order is under way, the command itself would be refused."""
+
 
 def describe(failure: PosctlError) -> Json:
     """Code, exit code, text and ``next`` of a failure, with its parameters."""
@@ -19,7 +22,9 @@ def describe(failure: PosctlError) -> Json:
     if "{order}" in following and "order" not in params:
         following = _("next.again")
     known = {"code": failure.code, "order": "ORDER", **params}
-    if "resume" in params and "change resume" not in following:
+    if "resume" in params and failure.code in _RESUME_ONLY:
+        following = _("next.resume_only", order=params["resume"])
+    elif "resume" in params and "change resume" not in following:
         following = _("next.resume", first=following, order=params["resume"])
     shown: Json = {
         "code": failure.code,

@@ -82,6 +82,6 @@ def _system() -> str:
 def _can_show(text: str) -> bool:
     try:
         text.encode(sys.stderr.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
+    except (UnicodeEncodeError, LookupError, AttributeError):
         return False
     return True

@@ -5,10 +5,12 @@ What goes wrong is told in ``failures.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from posctl.cli.text.labels import LABELS, VALUES
 from posctl.cli.text.language import translated
+from posctl.model.clock import moment
 
 MESSAGES: dict[str, str] = {
     # help
@@ -33,7 +35,9 @@ MESSAGES: dict[str, str] = {
     "help.profile.list": "List the profile in force and the shipped examples.",
     "help.profile.show": "Show a profile: the one in force, or NAME (an example or a"
     " TOML file).",
-    "help.config": "Settings that need not be typed each time.",
+    "help.config": "Settings that need not be typed each time: `lang`, `color`,"
+    " `home`, `operator`, `log_file`, `shop`, `port`, `reader`, `pictures`; of a shop"
+    " also `merchant`.",
     "help.config.list": "List the settings in force and where each comes from.",
     "help.config.path": "Show where the settings file is.",
     "help.config.get": "Show the value of KEY and where it comes from.",
@@ -71,7 +75,9 @@ MESSAGES: dict[str, str] = {
     "option.verbose": "Say more: each frame on the line, numbers masked.",
     "option.log_file": "Append a log to this file; it is made readable by you only.",
     "option.shop": "The shop you are at: its port, reader, pictures and merchant are"
-    " taken from the settings, and remembered there.",
+    " taken from the settings.",
+    "option.new_shop": "The shop you are at: its port, reader, pictures and merchant"
+    " are taken from the settings, and remembered there once they have worked.",
     "option.merchant": "The merchant you are at; the terminal of another is refused.",
     "option.profile_read": "Speak to the terminal by this profile: an example's name or"
     " a TOML file. Otherwise by that of the set-up.",
@@ -114,6 +120,9 @@ MESSAGES: dict[str, str] = {
     " reader listen on all addresses of this machine.",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
+    "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
+    " makes one, or `posctl config set --shop NAME`",
+    "usage.shop_name": "a shop has a name",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
     "ask.word": "Type {word} to go on",
@@ -129,7 +138,7 @@ MESSAGES: dict[str, str] = {
     "ask.last_four": "Last four digits of the new number, from the merchant's paper",
     # steps
     "wait.work": "working",
-    "wait.terminal": "waiting for the terminal",
+    "wait.terminal": "waiting for the terminal on {port}",
     "wait.card": "waiting for the card",
     "wait.provider": "waiting for the provider",
     "wait.audit": "waiting for the provider's audit",
@@ -174,6 +183,8 @@ MESSAGES: dict[str, str] = {
     "resume.effect": "a run ended in the middle of this step: {effect}, begun {since}",
     "next.again": "try again",
     "next.resume": "{first}; then: posctl change resume {order}",
+    "next.resume_only": "posctl change resume {order}, or posctl change rollback"
+    " {order}",
     "document.yours": "the pictures in {folder} are sealed now; the originals show the"
     " card's number and are yours to delete",
     "setup.next": "posctl merchant fetch MID; and keep {root} somewhere else",
@@ -185,17 +196,21 @@ MESSAGES: dict[str, str] = {
     "setup.done": "set up in {path}",
     "list.no_readers": "no readers: {reason} (next: {next})",
     "profile.assumed": "no set-up here: spoken to by the example profile {profile}",
-    "shop.new": "shop {shop} is new: port, reader and merchant will be remembered",
+    "shop.new": "shop {shop} is new: what works will be remembered",
+    "shop.not_remembered": "what worked cannot be remembered for shop {shop}: {reason}",
     "settle.confirm_alone": "\n  Terminal {tid} is about to settle:"
     "\n  {count} transactions, {amount} yuan.",
     "settle.answer_lost": "the answer was lost, but the batch number has moved: the"
     " batch is settled; totals are on the terminal's slip",
     "table.empty": "no {name}",
     "word.note": "note:",
+    "word.comma": ", ",
+    "account.differs": "the two entries differ: type both again",
+    "emulate.answers": "\n  Its answers: present account {old}, branch {branch}, mobile"
+    " {mobile}; last four digits of the card {digits}."
+    "\n  Stopping it removes all this, the set-up too; --directory FOLDER keeps it.",
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
-    "error.interrupted": "\ninterrupted. What was reached is in the event log:"
-    " `posctl orders list` shows it, `posctl change resume ORDER` goes on.",
     # demo and emulate
     "demo.title": "{number}. {title}",
     "demo.bench": "The emulated terminal, card, acquirer and provider are up",
@@ -225,16 +240,18 @@ WARNINGS = frozenset(
         "document.yours",
         "inbox.refused",
         "list.no_readers",
+        "profile.assumed",
         "resume.effect",
         "settle.answer_lost",
         "shop.new",
+        "shop.not_remembered",
     }
 )
 """Said also where a person asked for quiet, and in another colour."""
 
 ALWAYS_SAID = frozenset(
-    {"approve.shown", "document.wanted", "emulate.ready", "preflight.batch"}
-    | {"propose.terms"}
+    {"approve.shown", "document.wanted", "emulate.answers", "emulate.ready"}
+    | {"preflight.batch", "propose.terms"}
 )
 """What a later question or a signature is about."""
 
@@ -309,7 +326,7 @@ def _(message: str, **params: object) -> str:
 
 def label(name: str) -> str:
     """What people call a part of a result."""
-    return _(f"label.{name}") if name in LABELS else name.replace("_", " ")
+    return _(f"label.{name}") if name in LABELS else plain(name.replace("_", " "))
 
 
 def value_text(name: str, value: object) -> str:
@@ -322,8 +339,23 @@ def value_text(name: str, value: object) -> str:
 
 def text_of(pattern: str, params: Mapping[str, object]) -> str:
     """``pattern`` filled in; a parameter that is missing shows its name."""
-    shown = {name: plain(value_text(name, v)) for name, v in params.items()}
+    shown = {n: plain(local_times(value_text(n, v))) for n, v in params.items()}
     return pattern.format_map(_Shown(shown))
+
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def local_times(text: str) -> str:
+    """Times to the minute, in the zone of this machine; JSON keeps UTC."""
+    return _STAMP.sub(_local, text)
+
+
+def _local(stamp: re.Match[str]) -> str:
+    try:
+        return f"{moment(stamp[0]).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError):  # it only looks like a time
+        return stamp[0]
 
 
 def plain(value: object) -> str:
