@@ -18,7 +18,7 @@ _KEPT_TAIL = 4
 _SHORTEST_FOR_HEAD = 14
 _CARD_LENGTHS = range(13, 20)
 _APART = r"[ \-.,;:/|_\u00a0\u2010-\u2015]"
-_RUN = re.compile(rf"[0-9](?:{_APART}{{0,2}}[0-9]){{6,}}")
+_RUN = re.compile(rf"[0-9](?:{_APART}{{0,3}}[0-9]){{6,}}")
 """Seven digits and more, also in groups."""
 
 

@@ -111,8 +111,9 @@ def run(words: list[str], settings: Settings) -> int:
         return _refused(error, words)
     except click.Abort as abort:
         interrupt = KeyboardInterrupt()
-        for note in getattr(abort, "__notes__", ()):
-            interrupt.add_note(note)
+        for source in (abort, abort.__cause__, abort.__context__):
+            for note in getattr(source, "__notes__", ()):
+                interrupt.add_note(note)
         raise interrupt from None
     return code if isinstance(code, int) else 0
 
