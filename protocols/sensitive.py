@@ -17,7 +17,7 @@ _KEPT_HEAD = 6
 _KEPT_TAIL = 4
 _SHORTEST_FOR_HEAD = 14
 _CARD_LENGTHS = range(13, 20)
-_APART = r"[ \-.,;:/|_\u00a0\u2010-\u2015]"
+_APART = r"[\s\-.,;:/|_\u2010-\u2015，、．：；／－]"
 _RUN = re.compile(rf"[0-9](?:{_APART}{{0,3}}[0-9]){{6,}}")
 """Seven digits and more, also in groups."""
 
@@ -41,8 +41,14 @@ def masked_text(text: str) -> str:
     Runs of 13 to 19 digits show what a card's number may show; all others nothing, as
     they may be a piece of one (first six, or some of the middle).
     """
-    plain = unicodedata.normalize("NFKC", text)
+    plain = "".join(map(_plain_digit, text))
     return _RUN.sub(lambda run: _masked_run(run[0]), plain)
+
+
+def _plain_digit(char: str) -> str:
+    """Full-width, circled or of another script: as people read it."""
+    value = unicodedata.digit(char, None)
+    return char if value is None else str(value)
 
 
 def _masked_run(run: str) -> str:

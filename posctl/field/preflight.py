@@ -31,7 +31,8 @@ def preflight(
     profile = place.profile
     profile.windows.check(place.clock.now())
     totals = driver.totals(Deadline(LOOK_SECONDS))
-    place.person.tell("preflight.batch", count=totals.count, amount=totals.amount)
+    if totals.count:
+        place.person.tell("preflight.batch", count=totals.count, amount=totals.amount)
     return {
         "batch": {"count": totals.count, "amount": str(totals.amount)},
         "documents": [

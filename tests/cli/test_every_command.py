@@ -186,3 +186,12 @@ def test_emulate_says_what_to_connect_to(emulate: subprocess.Popen[str]) -> None
     )
     emulate.send_signal(signal.SIGINT)
     assert emulate.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("console", ["utf-8", "gbk", "C"])
+def test_json_stays_json_on_every_console(rare: Site, console: str) -> None:
+    words = ("card", "show", "--reader", rare.bench.reader, "--json")
+    done = run(*words, **{**of(rare), **CONSOLES[console]})
+    assert done.result["cardholder"] == NAME
+    utf16 = {"PYTHONIOENCODING": "utf-16"}
+    assert run(*words, **{**of(rare), **utf16}).result["cardholder"] == NAME
