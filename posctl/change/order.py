@@ -323,7 +323,7 @@ def order_over(order: Order) -> CheckFailed:
         "order.over",
         order=order.number,
         state=str(order.state),
-        reason=order.reason or "-",
+        reason=order.reason or "done",
     )
 
 

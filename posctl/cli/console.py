@@ -83,7 +83,7 @@ class Console:
                 return check(answer)
             except CheckFailed as failure:
                 self.tell_failure(failure)
-        raise Declined("person.no_answer", question=_(question))
+        raise Declined("person.no_answer", question=_(question), asked=question)
 
     def confirm(self, question: str, word: str, **params: object) -> None:
         self._say(_(question, **params))
@@ -183,7 +183,9 @@ class Console:
 def _typed(shown: str, question: str, secret: bool) -> str:
     """At a terminal. Ctrl-D there is what the end of a pipe is: no answer."""
     try:
-        return str(click.prompt(shown, hide_input=secret, err=True))
+        ends = f"{_('word.colon')} "
+        typed = click.prompt(shown, hide_input=secret, err=True, prompt_suffix=ends)
+        return str(typed)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
             raise Declined("person.no_answer", question=question) from None

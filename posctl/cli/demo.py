@@ -25,13 +25,13 @@ from emulator.bench import Bench, Scenario
 from posctl.cli.command import command
 from posctl.cli.console import ASKS, Console
 from posctl.cli.emulate import scenario_options
+from posctl.cli.layout import padded
 from posctl.cli.settings import CONFIG, PREFIX, variable
 from posctl.cli.text.messages import _, label
 from posctl.model.canonical import Json
 from posctl.model.errors import PosctlError
 from protocols.sensitive import mask
 
-_HIDDEN = "(not shown)"
 _COUNTED = ("apdus", "serial_bytes")
 
 
@@ -87,7 +87,7 @@ class Demo:
         self._title("demo.bench")
         for name, value in self.bench.connect_to().items():
             if isinstance(value, str):
-                _say(f"   {name.replace('_', ' '):<14}{value}")
+                _say(f"   {padded(label(name), 18)}{value}")
         if self.bench.no_pcscd:
             _say("   " + _("demo.direct", reason=self.bench.no_pcscd))
 
@@ -175,7 +175,7 @@ class Demo:
             self._note(line)
             if line.startswith(ASKS) and answers:
                 answer, secret = answers.popleft()
-                _say(f"   > {_HIDDEN if secret else answer}")
+                _say(f"   > {_('demo.hidden') if secret else answer}")
                 process.stdin.write(answer + "\n")
                 process.stdin.flush()
 

@@ -13,6 +13,8 @@ from typing import TextIO
 
 import click
 
+from posctl.cli.text.messages import _
+
 WIDEST = 100
 """Longer lines are hard to read; a wider terminal is not filled."""
 NARROWEST = 40
@@ -125,6 +127,9 @@ class Formatter(click.HelpFormatter):
 
         begin = joined(prefix or gettext("Usage:"), f"{prog} ")
         self.write(wrap(args, self.width, first=begin, later="    ").rstrip() + "\n")
+
+    def write_heading(self, heading: str) -> None:
+        self.write(f"{'':>{self.current_indent}}{heading}{_('word.colon')}\n")
 
     def write_text(self, text: str) -> None:
         indent = " " * self.current_indent

@@ -52,6 +52,17 @@ class Root(Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """click looks for names that are near in a table of its own."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from None
+
     def command_rows(self, ctx: click.Context) -> list[tuple[str, str]]:
         return [(name, _(f"help.{name}")) for name in COMMANDS]
 

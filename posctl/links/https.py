@@ -60,7 +60,12 @@ class HttpsLink:
         """
         self.recent.sent(f"POST {path}, {len(body)} B")
         with self.recent.told():
-            answer = self._post(path, body, content_type, deadline)
+            try:
+                answer = self._post(path, body, content_type, deadline)
+            except LinkFailed as failure:
+                if failure.params.get("sent") is False:
+                    self.recent.got("(it was not sent)")
+                raise
         self.recent.got(f"200, {len(answer)} B")
         return answer
 

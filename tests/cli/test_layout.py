@@ -73,7 +73,7 @@ def test_no_line_of_help_is_wider_than_the_terminal(lang: str, columns: int) -> 
 
 def is_example(line: str) -> bool:
     """Examples are copied: they are not broken."""
-    return bool(re.match(r"  (posctl|bash|zsh|fish|PowerShell)\b", line))
+    return bool(re.match(r"  (posctl|~/|fish, once|.PROFILE)", line))
 
 
 def test_the_second_column_is_aligned_by_cells() -> None:

@@ -118,7 +118,7 @@ def ask(window: Screen, text: str, *answers: tuple[str, str]) -> None:
     """A command, then each answer when its question is the last line."""
     command(window, text)
     for question, answer in answers:
-        window.until(rf"{spread(question)}[^:]*:\s*\Z", 30.0)
+        window.until(rf"{spread(question)}[^:：]*[:：]\s*\Z", 30.0)
         window.line(answer)
 
 

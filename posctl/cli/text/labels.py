@@ -174,6 +174,7 @@ VALUES: dict[str, str] = {
     "(not kept on this machine: look at the card)": "(not kept on this machine: look"
     " at the card)",
     "(not known: the number was typed)": "(not known: the number was typed)",
+    "done": "done",
     "right": "right",
     "WRONG": "WRONG",
     "genuine": "genuine",

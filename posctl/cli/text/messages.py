@@ -205,6 +205,7 @@ MESSAGES: dict[str, str] = {
     "table.empty": "no {name}",
     "word.note": "note:",
     "word.comma": ", ",
+    "word.colon": ":",
     "account.differs": "the two entries differ: type both again",
     "emulate.answers": "\n  Its answers: present account {old}, branch {branch}, mobile"
     " {mobile}; last four digits of the card {digits}."
@@ -212,6 +213,7 @@ MESSAGES: dict[str, str] = {
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
     # demo and emulate
+    "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",
     "demo.bench": "The emulated terminal, card, acquirer and provider are up",
     "demo.setup": "Two people and two places on one machine",
@@ -295,12 +297,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "config unset": ("posctl config unset --shop noodles reader",),
     "completion": (
-        'bash, in ~/.bashrc:       eval "$(posctl completion bash)"',
-        'zsh, in ~/.zshrc:         eval "$(posctl completion zsh)"',
-        "fish, once:               posctl completion fish"
-        " > ~/.config/fish/completions/posctl.fish",
-        "PowerShell, in $PROFILE:  posctl completion powershell"
-        " | Out-String | Invoke-Expression",
+        '~/.bashrc   eval "$(posctl completion bash)"',
+        '~/.zshrc    eval "$(posctl completion zsh)"',
+        "fish, once  posctl completion fish > ~/.config/fish/completions/posctl.fish",
+        "$PROFILE    posctl completion powershell | Out-String | Invoke-Expression",
     ),
     "emulate": ("posctl emulate --card credit --direct",),
 }
