@@ -78,11 +78,13 @@ class Console:
 
     def ask(self, question: str, check: Callable[[str], T], *, secret: bool) -> T:
         for _try in range(_TRIES):
-            answer = self._read(_(question), secret=secret)
             try:
-                return check(answer)
+                return check(self._read(_(question), secret=secret))
             except CheckFailed as failure:
                 self.tell_failure(failure)
+            except Declined as none:
+                none.params["asked"] = question  # for scripts, in any language
+                raise
         raise Declined("person.no_answer", question=_(question), asked=question)
 
     def confirm(self, question: str, word: str, **params: object) -> None:

@@ -152,13 +152,14 @@ class Demo:
             **self.bench.environment,
             "POSCTL_HOME": str(self.home),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",  # between us, whatever the console has
         }
         with subprocess.Popen(
             [sys.executable, "-m", "posctl", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             env=environment,
         ) as process:
             self._talk(process, deque(answers))

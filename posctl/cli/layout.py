@@ -21,7 +21,7 @@ NARROWEST = 40
 _IN_A_PIPE = 80
 _OPENING = frozenset("（【《「『“‘([{<")
 _CLOSING = frozenset("，。；：！？、）】》」』”’…)]}>,.;:!?")
-_PIECES = re.compile("\\s+|[^\\s\u2e80-\uffef\U00020000-\U0003ffff]+|.", re.DOTALL)
+_PIECES = "\\s+|[^\\s\u2e80-\uffef\U00020000-\U0003ffff]+|."
 """Blanks; a run of narrow characters (a word); one wide character."""
 
 
@@ -94,8 +94,11 @@ def _units(text: str) -> Iterator[tuple[int, str]]:
 
     Punctuation stays with what it closes or opens (GB/T 15834, 5.1).
     """
+    if text.isascii():  # words only
+        yield from ((int(number > 0), word) for number, word in enumerate(text.split()))
+        return
     blank, held, glued = 0, "", False
-    for piece in _PIECES.findall(text):
+    for piece in re.findall(_PIECES, text, re.DOTALL):
         if piece.isspace():
             if held:
                 yield blank, held

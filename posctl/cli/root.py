@@ -12,7 +12,6 @@ from posctl.cli.grammar import Group
 from posctl.cli.settings import SETTINGS, Defaults, Settings
 from posctl.cli.text.messages import _
 from posctl.model.errors import UsageError
-from protocols.sensitive import masked_text
 
 COMMANDS: dict[str, str] = {
     "list": "posctl.cli.list:list_devices",
@@ -132,6 +131,7 @@ def run(words: list[str], settings: Settings) -> int:
 def _refused(error: click.ClickException, words: list[str]) -> int:
     """What click itself refuses, shown as every other failure is."""
     from posctl.cli.console import Console
+    from protocols.sensitive import masked_text
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "posctl"

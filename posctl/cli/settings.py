@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posctl.model.errors import LinkFailed, UsageError
-from protocols.sensitive import masked_text
 
 if TYPE_CHECKING:
     import click
@@ -216,6 +215,8 @@ def _table(
 def check_key(path: Path, place: str, key: str, known: list[str]) -> None:
     """Raises UsageError ``config.unknown_key`` with the keys there are."""
     if key not in known:
+        from protocols.sensitive import masked_text
+
         told = masked_text(place)  # a number may be typed anywhere
         raise UsageError(
             "config.unknown_key", path=str(path), key=told, known=", ".join(known)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, every_command, of, run
+from cli_runs import Done, clean_environment, every_command, of, run
 from commands import setup_options
 from world import MOBILE, MakeSite, Site
 
@@ -149,9 +149,12 @@ def test_a_name_that_the_console_cannot_carry_is_refused_in_words(
 
 def test_set_up_and_propose_again(rare: Site, tmp_path: Path) -> None:
     other = replace(rare, home=tmp_path / "other")
-    words = ("setup", "--test", *setup_options(rare.bench)[1:], "--json")
-    done = run(*words, POSCTL_HOME=str(other.home))
+    words = ("setup", "--test", *setup_options(rare.bench)[1:])
+    done = run(*words, "--json", POSCTL_HOME=str(other.home))
     assert done.result["mode"] == "solo"
+    for name, console in CONSOLES.items():
+        done = run(*words, **{**console, "POSCTL_HOME": str(tmp_path / name)})
+        assert done.code == 0, done.err
     said_no = (*ANSWERS[:-1], "NO")
     declined = rare.run("change", "run", *rare.means(), answers=said_no).error
     number = declined["params"]["order"]
@@ -159,17 +162,21 @@ def test_set_up_and_propose_again(rare: Site, tmp_path: Path) -> None:
     assert again.ok()["order"] == number
 
 
-def test_the_demo_in_both_languages() -> None:
-    for lang in ("en", "zh"):
-        done = run("--lang", lang, "demo", "--direct", "--json")
-        assert done.result["apdus"] == 13
-        assert done.result["serial_bytes"] > 1000 and done.result["order"]
+@pytest.mark.parametrize("console", CONSOLES)
+def test_the_demo_on_every_console(console: str) -> None:
+    done = run("demo", "--direct", "--json", **CONSOLES[console])
+    assert done.result["apdus"] == 13
+    assert done.result["serial_bytes"] > 1000 and done.result["order"]
+    assert "全渠道" in done.err
 
 
-@pytest.fixture
-def emulate() -> Iterator[subprocess.Popen[str]]:
+@pytest.fixture(params=CONSOLES)
+def emulate(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     words = [sys.executable, "-m", "posctl", "emulate", "--direct", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    given = clean_environment(**CONSOLES[request.param])
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, encoding="ascii", env=given
+    ) as process:
         yield process
         process.kill()
 
