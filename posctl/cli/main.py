@@ -106,12 +106,23 @@ def _say_last(
     if isinstance(error, OSError):
         told["reason"] = error.strerror or type(error).__name__
         told["path"] = str(error.filename or "-")
+    if code == "unexpected":
+        _log_place(error)
     failure = PosctlError(code, kind=type(error).__name__, **told)
     failure.exit_code = exit_code  # type: ignore[misc]
     try:
         Console("", as_json="--json" in words).failure(failure)
     except OSError:  # nobody is there to read it
         sys.stdout = open(os.devnull, "w")
+
+
+def _log_place(error: BaseException) -> None:
+    """Where it happened: files, lines and functions, without any value."""
+    import logging
+    import traceback
+
+    for line in traceback.format_tb(error.__traceback__):
+        logging.getLogger("posctl.unexpected").error("%s", " ".join(line.split()))
 
 
 def _root_first(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

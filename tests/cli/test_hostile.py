@@ -376,14 +376,18 @@ def test_bytes_that_are_no_text_are_no_answer(site: Site) -> None:
 
 def test_what_nobody_foresaw_is_told_without_its_values(tmp_path: Path) -> None:
     broken = (
-        "import posctl.cli.settings as s\n"
-        f"def load(*a): raise KeyError('{PAN}')\n"
-        "s.load = load\nfrom posctl.cli.main import main; main()"
+        "import posctl.links.ports as p\n"
+        f"def list_ports(*a): raise KeyError(''.join({list(PAN)!r}))\n"
+        "p.list_ports = list_ports\nfrom posctl.cli.main import main; main()"
     )
-    done = run("list", "--json", program=("-c", broken))
+    log = tmp_path / "log"
+    words = ("list", "--json", "--log-file", str(log))
+    done = run(*words, program=("-c", broken))
     assert (done.code, done.error["code"]) == (1, "unexpected")
     assert done.error["text"] == "KeyError: this should not happen"
-    assert PAN not in done.out + done.err
+    text = log.read_text()
+    assert PAN not in done.out + done.err + text
+    assert "cli/list.py" in text and "list_devices" in text
 
 
 @pytest.mark.parametrize("moment", [0.02, 0.05, 0.08, 0.12, 0.2, 0.3])
