@@ -87,7 +87,7 @@ class Demo:
         self._title("demo.bench")
         for name, value in self.bench.connect_to().items():
             if isinstance(value, str):
-                _say(f"   {padded(label(name), 18)}{value}")
+                _say(f"   {padded(label(name), 22)}{value}")
         if self.bench.no_pcscd:
             _say("   " + _("demo.direct", reason=self.bench.no_pcscd))
 

@@ -94,6 +94,8 @@ def setup(
     settings = Settings("solo", field_id, installed.name, technician, approver)
     made.write_settings(settings)
     console.tell("setup.done", path=home)
+    if not test:
+        console.tell("setup.keep_root", root=home / "root.key")
     return {
         "home": str(home),
         "mode": settings.mode,
@@ -102,7 +104,7 @@ def setup(
         "technician": technician,
         "approver": approver,
         "test": test,
-        "next": _("setup.next", root=home / "root.key"),
+        "next": "posctl merchant fetch MID",
     }
 
 

@@ -187,7 +187,8 @@ MESSAGES: dict[str, str] = {
     " {order}",
     "document.yours": "the pictures in {folder} are sealed now; the originals show the"
     " card's number and are yours to delete",
-    "setup.next": "posctl merchant fetch MID; and keep {root} somewhere else",
+    "setup.keep_root": "{root} is needed only to issue and to sign profiles: keep it"
+    " somewhere else",
     "inbox.refused": "left in the inbox: {path} ({reason})",
     "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
     "\n  {count} transactions, {amount} yuan.",
@@ -244,6 +245,7 @@ WARNINGS = frozenset(
         "list.no_readers",
         "profile.assumed",
         "resume.effect",
+        "setup.keep_root",
         "settle.answer_lost",
         "shop.new",
         "shop.not_remembered",
