@@ -87,14 +87,13 @@ def run(
         remember_shop(console, shop, merchant=found.mid, port=means["port"])
 
     proposed = course.run(session, _means(means), looked)
-    _remember_means(console, shop, means)
+    _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
 
-def _remember_means(console: Console, shop: str | None, means: dict[str, Any]) -> None:
+def _remember_means(console: Console, shop: str | None, means: Means) -> None:
     """Those that the proposal was made with."""
-    seen = {name: means[name] for name in ("port", "reader", "pictures")}
-    remember_shop(console, shop, **seen)
+    remember_shop(console, shop, reader=means.reader, pictures=means.pictures)
 
 
 @command(change, "propose", "help.change.propose")
@@ -131,7 +130,8 @@ def _field_resume(
     session = field_session(console, home, operator)
     chosen = {**means, "port": means["port"] or order.address}
     proposed = course.resume(session, number, _means(chosen))
-    _remember_means(console, shop, means)
+    remember_shop(console, shop, port=means["port"])
+    _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
 

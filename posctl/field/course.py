@@ -67,10 +67,12 @@ class Means:
 
 @dataclass(frozen=True)
 class Proposed:
-    """The order as it left, the file it left in, bytes on the serial line."""
+    """The order as it left, the file it left in, what it was made with (also what a
+    first run was given), bytes on the serial line."""
 
     order: Order
     file: Path
+    means: Means
     serial_bytes: int = 0
 
 
@@ -309,7 +311,7 @@ def _leave(session: Session, journal: Journal, means: Means) -> Proposed:
             kind="order.sent",
         )
     file = hand_over(session, journal, means.output)
-    return Proposed(journal.order, file)
+    return Proposed(journal.order, file, means)
 
 
 def roll_back(session: Session, number: str) -> Order:

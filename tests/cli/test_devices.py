@@ -316,6 +316,26 @@ def test_a_terminal_is_remembered_once_it_is_recognised(
     assert load(str(config), {}).shops == {"noodles": kept}
 
 
+def test_what_a_first_run_was_given_is_remembered_after_a_resume(
+    site: Site, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.touch()
+    given = {"POSCTL_CONFIG": str(config)}
+    answers = [f"{line}\n" for line in RUN_ANSWERS]
+    words = ("change", "run", "--shop", "noodles", *site.means(), "--json")
+    left = on(site, *words, stdin="".join(answers[:2]), **given)
+    number = left.error["params"]["resume"]
+    resume = ("change", "resume", number, "--shop", "noodles", "--json")
+    assert on(site, *resume, stdin="".join(answers), **given).code == 0
+    assert load(str(config), {}).shops["noodles"] == {
+        "merchant": MID,
+        "port": site.bench.port,
+        "reader": site.bench.reader,
+        "pictures": str(site.bench.pictures),
+    }
+
+
 def test_nothing_is_remembered_of_a_terminal_that_is_not_recognised(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
