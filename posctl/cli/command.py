@@ -28,7 +28,7 @@ def command(
     """A click command around a function that takes a Console and returns data.
 
     Args:
-        settings: end with what is wrong with the settings; `config` mends them.
+        settings: end with what is wrong with the settings, if anything.
     """
 
     def decorate(body: Body) -> click.Command:

@@ -10,6 +10,7 @@ from posctl.field.look import LOOK_SECONDS
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, PosctlError, StateUnknown
 from posctl.terminals import Settlement, TerminalDriver
+from protocols.poslink import REFUSED
 
 SETTLE_WORD = "SETTLE"
 SETTLE_SECONDS = 90.0
@@ -42,7 +43,8 @@ def settle(
 
     Raises:
         Declined: ``person.declined``; nothing was sent.
-        LinkFailed: ``terminal.session``: it refused the request.
+        LinkFailed: ``terminal.session``: it refused the request itself. (An answer
+            that was spoilt, or a session that it ended, may follow a settlement.)
         StateUnknown: ``settle.unknown``: the line broke or the person left it, and
             the batch number has not moved (yet), or cannot be read.
         Refused: ``terminal.refused``.
@@ -55,7 +57,7 @@ def settle(
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))
     except LinkFailed as failure:
-        if failure.code == "terminal.session":  # it said no to the request itself
+        if failure.params.get("reason") == REFUSED:  # it never took the request
             raise
         driver.close()
         if _has_moved(before, again):

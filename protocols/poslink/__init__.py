@@ -23,12 +23,13 @@ from protocols.poslink.messages import (
     get_variables,
     variables,
 )
-from protocols.poslink.session import MAX_TRIES, Answering, Asking, Ended
+from protocols.poslink.session import MAX_TRIES, REFUSED, Answering, Asking, Ended
 from protocols.poslink.shown import Shown
 
 __all__ = [
     "MAX_PAYLOAD",
     "MAX_TRIES",
+    "REFUSED",
     "MAX_VARIABLES",
     "EDC_ALL",
     "OK",

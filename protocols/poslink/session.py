@@ -23,6 +23,10 @@ from protocols.poslink.messages import Request, Response, answer_name
 MAX_TRIES = 3
 
 
+REFUSED = "request refused 3 times"
+"""The reason of an exchange in which the terminal never took the request."""
+
+
 class Ended(RemoteError):
     """The exchange ended without an answer; ``farewell`` is still to be sent."""
 
@@ -82,7 +86,7 @@ class Asking:
 
     def _repeat(self) -> bytes:
         if self._sent == MAX_TRIES:
-            raise Ended("request refused 3 times", farewell=bytes([EOT]))
+            raise Ended(REFUSED, farewell=bytes([EOT]))
         self._sent += 1
         return self._frame
 

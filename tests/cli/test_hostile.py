@@ -21,9 +21,11 @@ from schemas import check
 from test_output import on
 from world import RUN_ANSWERS, MakeSite, Site
 
-from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
+from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
+from emulator.faults import Fault
 from posctl.cli.settings import load
-from posctl.field.settle import settle
+from posctl.links.tcpline import TcpLink
+from posctl.model.deadline import Deadline
 from posctl.terminals import safe_variable
 from protocols import poslink
 from protocols.poslink import Response, Shown
@@ -281,8 +283,32 @@ def test_a_back_up_writes_over_nothing(site: Site, tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_settle_says_what_it_raises() -> None:
-    assert settle.__doc__ and "StateUnknown" in settle.__doc__
+@pytest.mark.req("R41")
+@pytest.mark.parametrize(
+    ("spoils", "code", "batch"), [(True, None, 2), (False, "terminal.session", 1)]
+)
+def test_a_spoilt_answer_may_follow_a_settlement_and_a_refusal_may_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, spoils: bool, code: str, batch: int
+) -> None:
+    """The line spoils every answer to B00; or the terminal refuses B00 three times."""
+    if spoils:
+        real = TcpLink.read
+
+        def read(self: TcpLink, deadline: Deadline) -> bytes:
+            data = real(self, deadline)
+            return data[:-1] + bytes([data[-1] ^ 1]) if b"B01" in data else data
+
+        monkeypatch.setattr(TcpLink, "read", read)
+    else:
+        site.bench.terminal.faults.add(Fault("B00", "nak", times=3))
+    port = f"tcp:127.0.0.1:{site.bench.endpoints.tcp}"
+    done = site.run("terminal", "settle", "--port", port, answers=["SETTLE"])
+    if code is None:
+        assert done.ok() == {"tid": TID, "settled": True}
+    else:
+        failed(done, code, 5)
+    core = site.bench.terminal.core
+    assert (core.batch, site.account(), site.version()) == (batch, OLD_NUMBER, 1)
 
 
 # -- consoles ------------------------------------------------------------------
