@@ -182,9 +182,9 @@ class Application:
 
     def query(self) -> ApplicationStatus:
         """What became of it, in the provider's words."""
-        number = self.journal.order.application
+        order, deadline = self.journal.order, Deadline(CALL_SECONDS)
         try:
-            return self.provider.query(number, Deadline(CALL_SECONDS))
+            return self.provider.query(order.mid, order.application, deadline)
         except Refused as refusal:  # no answer to the question, whatever it was
             raise LinkFailed("provider.no_status", raw=refusal.raw) from refusal
 

@@ -34,7 +34,7 @@ from posctl.office.approve import (
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
-from posctl.providers import ApplicationStatus, Progress
+from posctl.providers import ApplicationStatus, Capability, Progress
 
 
 class Commit:
@@ -160,7 +160,8 @@ class Commit:
         evidence = {
             "raw": status.raw,
             "terminal_listed": order.tid in tids,
-            "account_shown": "read_binding" in self.application.provider.capabilities,
+            "account_shown": Capability.READ_BINDING
+            in self.application.provider.capabilities,
         }
         if status.progress is Progress.REJECTED:
             self._report(status)
@@ -271,7 +272,7 @@ def _undo(session: Session, journal: Journal) -> None:
     evidence: Json = {"operator": session.operator.name, "at": "office"}
     if order.application:
         deadline = Deadline(CALL_SECONDS)
-        status = session.provider().query(order.application, deadline)
+        status = session.provider().query(order.mid, order.application, deadline)
         if status.progress is not Progress.WAITING_MERCHANT:
             raise CheckFailed("rollback.too_late", order=order.number, state=status.raw)
         evidence["application_unsigned"] = status.raw

@@ -9,18 +9,46 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from posctl.model.deadline import Deadline
-from posctl.model.errors import UsageError
+from posctl.model.errors import OtherChannel, UsageError
 from protocols.sensitive import AccountNumber, mask
 
 Clock = Callable[[], datetime]
 
 _ADAPTERS: Mapping[str, str] = {"chinaums": "posctl.providers.chinaums"}
+_GROUP = "posctl.providers"
 _DIGITS = re.compile(r"\d(?:[^0-9A-Za-z]{0,2}\d){5,}[Xx]?")
 _LONGEST_TEXT = 200
+
+
+class Capability(StrEnum):
+    """What a provider can do; each stands for the methods of ``Provider`` named."""
+
+    TERMINALS = "terminals"
+    BRANCHES = "branches"
+    PICTURES = "pictures"
+    CHANGE = "change"
+    SIGN = "sign"
+    PENNY_DROP = "penny_drop"
+    READ_BINDING = "read_binding"
+    NOTICE = "notice"
+
+
+METHODS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.TERMINALS: ("terminals",),
+    Capability.BRANCHES: ("branches",),
+    Capability.PICTURES: ("upload",),
+    Capability.CHANGE: ("apply", "query"),
+    Capability.SIGN: ("sign", "sign_link"),
+    Capability.PENNY_DROP: ("request_payment", "report_payment"),
+    Capability.READ_BINDING: ("read_binding",),
+    Capability.NOTICE: ("open_notice",),
+}
+"""A declared capability has all its methods, an undeclared one none of them."""
 
 
 class Progress(StrEnum):
@@ -33,6 +61,22 @@ class Progress(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class Need(StrEnum):
+    """What an application that waits for the merchant waits for."""
+
+    NOTHING = ""
+    SIGNING = "signing"
+    PENNY_DROP = "penny_drop"
+    FILLING = "filling"
+
+
+class AccountType(StrEnum):
+    """A personal card, or a company's account at a bank."""
+
+    CARD = "card"
+    CORPORATE = "corporate"
+
+
 @dataclass(frozen=True)
 class ApplicationStatus:
     """What the provider says of an application.
@@ -41,12 +85,55 @@ class ApplicationStatus:
         raw: the provider's own code, unchanged.
         text: the provider's words for it, fit to print.
         reason: why it was rejected, in the provider's words, or ``""``.
+        need: what the merchant has to do, where the provider waits for him.
+        mask: the new account as the provider masks it, or None.
     """
 
     raw: str
     progress: Progress
     text: str
     reason: str
+    need: Need = Need.NOTHING
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadBinding:
+    """The settlement account as the provider shows it. What is in force and what is
+    asked for are two things (R40).
+
+    Args:
+        effective: mask of the account the takings go to now; None: it does not tell.
+        pending: mask of another account that is being verified, or failed; or None.
+        bank: the bank's name in the provider's words, or ``""``.
+        verification: the provider's own word for how far the verification is, or
+            ``""``.
+        tid: the terminal it holds for; None: for the whole merchant.
+    """
+
+    effective: str | None
+    pending: str | None
+    bank: str = ""
+    verification: str = ""
+    tid: str | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A provider's push, its signature checked. It never changes a state: it only
+    says what to ask (R46).
+
+    Args:
+        application: which application it speaks of, or None.
+        mid: which merchant, or None.
+        raw: the provider's own code in it, unchanged.
+        reply: the body that the provider wants as its answer.
+    """
+
+    application: str | None
+    mid: str | None
+    raw: str
+    reply: bytes
 
 
 @dataclass(frozen=True)
@@ -84,11 +171,15 @@ class UploadedPicture:
 
 @dataclass(frozen=True, repr=False)
 class ChangeRequest:
-    """The change to apply for. ``repr`` shows masks only.
+    """The change to apply for. ``repr`` shows masks only. A provider takes from it
+    what its call has a field for.
 
     Args:
-        branch: the branch code of the new account, from ``Provider.branches``.
-        old: the account it replaces; given, the provider matches it exactly.
+        branch: the CNAPS code of the new account's branch, 12 digits, or ``""``.
+        old: the account it replaces; given, ChinaUMS matches it exactly.
+        holder: the account's name at the bank.
+        bank: the bank's name, for providers that want one.
+        area: the bank's area code, six digits, for providers that want one.
     """
 
     mid: str
@@ -98,14 +189,19 @@ class ChangeRequest:
     mobile: str | None = None
     pictures: tuple[UploadedPicture, ...] = ()
     remark: str = ""
+    account_type: AccountType = AccountType.CARD
+    holder: str = ""
+    bank: str = ""
+    area: str = ""
 
     def __repr__(self) -> str:
         old = self.old.masked if self.old else "not given"
         return f"ChangeRequest({self.mid}: {old} -> {self.new.masked}, {self.branch})"
 
 
-class Provider(Protocol):
-    """A provider's calls. ``capabilities`` tells which of them it has.
+class Provider:
+    """A provider's calls: a subclass declares its ``capabilities`` and has their
+    methods; the others refuse with OtherChannel ``provider.cannot``.
 
     Every call raises ``Refused`` when the provider said no, ``LinkFailed`` or
     ``LinkTimeout`` with ``sent`` when no trustworthy answer came. After an error with
@@ -114,31 +210,75 @@ class Provider(Protocol):
     """
 
     name: str
-    capabilities: frozenset[str]
+    capabilities: frozenset[Capability]
+
+    @property
+    def commits_by_signing(self) -> bool:
+        """An application takes no effect before ``sign``; otherwise ``apply`` itself
+        is the commit point."""
+        return Capability.SIGN in self.capabilities
 
     def terminals(self, mid: str, deadline: Deadline) -> tuple[str, ...]:
         """The merchant's terminal numbers (TID)."""
-        ...
+        raise self._cannot(Capability.TERMINALS)
 
     def branches(self, area: str, text: str, deadline: Deadline) -> tuple[Branch, ...]:
         """Bank branches of an area whose name holds ``text``."""
-        ...
+        raise self._cannot(Capability.BRANCHES)
 
     def upload(
         self, picture: Picture, data: bytes, deadline: Deadline
-    ) -> UploadedPicture: ...
+    ) -> UploadedPicture:
+        """Upload one document; alone it changes nothing."""
+        raise self._cannot(Capability.PICTURES)
 
     def apply(
         self, request: ChangeRequest, request_seq: str, deadline: Deadline
     ) -> str:
-        """Open an application; its number. Without ``sign`` it takes no effect."""
-        ...
+        """Open an application; its number, 1 to 64 visible ASCII characters."""
+        raise self._cannot(Capability.CHANGE)
 
-    def sign(self, reg_id: str, deadline: Deadline) -> None:
-        """The commit point."""
-        ...
+    def query(
+        self, mid: str, application: str, deadline: Deadline
+    ) -> ApplicationStatus:
+        """Where the application stands."""
+        raise self._cannot(Capability.CHANGE)
 
-    def query(self, reg_id: str, deadline: Deadline) -> ApplicationStatus: ...
+    def sign(self, application: str, deadline: Deadline) -> None:
+        """The commit point of a provider that signs."""
+        raise self._cannot(Capability.SIGN)
+
+    def sign_link(self, application: str) -> str:
+        """The address where the merchant himself signs, in his browser. Sends
+        nothing."""
+        raise self._cannot(Capability.SIGN)
+
+    def request_payment(
+        self, application: str, account: AccountNumber, deadline: Deadline
+    ) -> None:
+        """Have a small random amount paid to a corporate account."""
+        raise self._cannot(Capability.PENNY_DROP)
+
+    def report_payment(
+        self, application: str, account: AccountNumber, fen: int, deadline: Deadline
+    ) -> None:
+        """Tell the amount (in fen) that arrived. Raises Refused for a wrong one."""
+        raise self._cannot(Capability.PENNY_DROP)
+
+    def read_binding(
+        self, mid: str, deadline: Deadline, *, tid: str | None = None
+    ) -> ReadBinding:
+        """The settlement account of a merchant, or of one of its terminals."""
+        raise self._cannot(Capability.READ_BINDING)
+
+    def open_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """Check a push and read it. Raises CheckFailed ``notice.forged``."""
+        raise self._cannot(Capability.NOTICE)
+
+    def _cannot(self, capability: Capability) -> OtherChannel:
+        return OtherChannel(
+            "provider.cannot", name=self.name, capability=str(capability)
+        )
 
 
 def open_provider(
@@ -159,11 +299,28 @@ def open_provider(
         UsageError: ``provider.unknown``, ``provider.settings``, ``host.url``,
             ``host.ca_file``.
     """
-    if name not in _ADAPTERS:
-        raise UsageError("provider.unknown", name=name, known=", ".join(_ADAPTERS))
-    adapter = import_module(_ADAPTERS[name])
-    opened = adapter.connect(url, ca_file=ca_file, credentials=credentials, clock=clock)
+    connect = _connector(name)
+    opened = connect(url, ca_file=ca_file, credentials=credentials, clock=clock)
     return cast(Provider, opened)
+
+
+def provider_names() -> list[str]:
+    """Of this package and of installed plug-ins."""
+    return sorted({*_ADAPTERS, *(point.name for point in entry_points(group=_GROUP))})
+
+
+def _connector(name: str) -> Callable[..., object]:
+    """Ours first: no plug-in takes the place of one. Raises UsageError
+    ``provider.unknown``, ``provider.plugin``."""
+    if name in _ADAPTERS:
+        return cast(Callable[..., object], import_module(_ADAPTERS[name]).connect)
+    for point in entry_points(group=_GROUP, name=name):
+        try:
+            return cast(Callable[..., object], point.load())
+        except (ImportError, AttributeError) as error:
+            reason = type(error).__name__
+            raise UsageError("provider.plugin", name=name, reason=reason) from error
+    raise UsageError("provider.unknown", name=name, known=", ".join(provider_names()))
 
 
 def printable(text: str) -> str:

@@ -23,10 +23,12 @@ from posctl.model.errors import CheckFailed, LinkFailed, Refused, UsageError
 from posctl.providers import (
     ApplicationStatus,
     Branch,
+    Capability,
     ChangeRequest,
     Clock,
     Picture,
     Progress,
+    Provider,
     UploadedPicture,
     printable,
 )
@@ -62,11 +64,19 @@ _REFUSALS: Mapping[str, str] = {
 _DOCUMENTS: Mapping[str, str] = {"card_front": "0025", "card_back": "0026"}
 
 
-class ChinaUms:
+class ChinaUms(Provider):
     """The adapter. Errors are those of ``posctl.providers.Provider``."""
 
     name = "chinaums"
-    capabilities = frozenset({"terminals", "apply", "sign", "query", "branches"})
+    capabilities = frozenset(
+        {
+            Capability.TERMINALS,
+            Capability.BRANCHES,
+            Capability.PICTURES,
+            Capability.CHANGE,
+            Capability.SIGN,
+        }
+    )
 
     def __init__(self, link: HttpsLink, credentials: Credentials, clock: Clock):
         self._link = link
@@ -134,19 +144,21 @@ class ChinaUms:
         _same(answer, "mer_no", request.mid)
         return _reg_id(_text(answer, "ums_reg_id"))
 
-    def sign(self, reg_id: str, deadline: Deadline) -> None:
+    def sign(self, application: str, deadline: Deadline) -> None:
         """Sign (``alter_sign``, automatic mode): the commit point.
 
         Refused for an application that is signed already; ask ``query`` after any
         error with ``sent`` true.
         """
-        answer = self._call("alter_sign", {"ums_reg_id": reg_id}, deadline)
-        _same(answer, "ums_reg_id", reg_id)
+        answer = self._call("alter_sign", {"ums_reg_id": application}, deadline)
+        _same(answer, "ums_reg_id", application)
 
-    def query(self, reg_id: str, deadline: Deadline) -> ApplicationStatus:
+    def query(
+        self, mid: str, application: str, deadline: Deadline
+    ) -> ApplicationStatus:
         """Where the application stands (``alter_qry``)."""
-        answer = self._call("alter_qry", {"ums_reg_id": reg_id}, deadline)
-        _same(answer, "ums_reg_id", reg_id)
+        answer = self._call("alter_qry", {"ums_reg_id": application}, deadline)
+        _same(answer, "ums_reg_id", application)
         raw = _text(answer, "apply_status")
         return ApplicationStatus(
             raw=printable(raw),

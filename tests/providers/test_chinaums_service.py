@@ -75,12 +75,12 @@ def signed(world: World, **changes: object) -> str:
 @pytest.mark.req("R40")
 def test_whole_course(world: World) -> None:
     reg_id = world.applied()
-    seen = [world.provider.query(reg_id, soon())]
+    seen = [world.provider.query(MID, reg_id, soon())]
     world.provider.sign(reg_id, soon())
     for at in (0, 60, 120, 179.9, REVIEWED):
         world.clock.now = at
         accounts = (world.account, world.version)
-        seen.append(world.provider.query(reg_id, soon()))
+        seen.append(world.provider.query(MID, reg_id, soon()))
         assert at == REVIEWED or accounts == (OLD, 1)
     assert [s.raw for s in seen] == ["00", "01", "06", "02", "02", "03"]
     assert [s.progress for s in seen[::5]] == [
@@ -101,7 +101,7 @@ def test_it_becomes_effective_once_and_without_being_asked(world: World) -> None
         time.sleep(0.01)
     assert world.account == NEW
     for _ in range(3):
-        assert world.provider.query(reg_id, soon()).raw == "03"
+        assert world.provider.query(MID, reg_id, soon()).raw == "03"
     assert (world.account, world.version) == (NEW, 2)
 
 
@@ -109,7 +109,7 @@ def test_it_becomes_effective_once_and_without_being_asked(world: World) -> None
 def test_unsigned_it_never_takes_effect(world: World) -> None:
     reg_id = world.applied()
     world.clock.now = 1e9
-    status = world.provider.query(reg_id, soon())
+    status = world.provider.query(MID, reg_id, soon())
     assert status.progress is Progress.WAITING_MERCHANT
     assert (world.account, world.version) == (OLD, 1)
 
@@ -130,7 +130,7 @@ def test_rejected_it_leaves_the_old_account(
         world.ledger.accounts[NEW].holder = holder
     reg_id = signed(world, new=number)
     world.clock.now = REVIEWED
-    status = world.provider.query(reg_id, soon())
+    status = world.provider.query(MID, reg_id, soon())
     assert (status.raw, status.progress) == ("04", Progress.REJECTED)
     assert status.reason == reason
     assert (world.account, world.version) == (OLD, 1)
@@ -177,8 +177,9 @@ def test_a_merchant_of_another_accesser(world: World) -> None:
 
 
 def test_an_unknown_application(world: World) -> None:
-    for call in (world.provider.sign, world.provider.query):
-        assert refusal(call, "no-such", soon()) == ("provider.refused", "2000")
+    refused = ("provider.refused", "2000")
+    assert refusal(world.provider.sign, "no-such", soon()) == refused
+    assert refusal(world.provider.query, MID, "no-such", soon()) == refused
 
 
 @pytest.mark.req("R7")
@@ -200,7 +201,7 @@ def test_a_wrong_application(world: World, change: str) -> None:
 
 def test_the_old_account_may_be_left_out(world: World) -> None:
     reg_id = world.applied(old=None, mobile="13552535506", remark="x")
-    assert world.provider.query(reg_id, soon()).raw == "00"
+    assert world.provider.query(MID, reg_id, soon()).raw == "00"
 
 
 # Lookups and pictures.
@@ -293,7 +294,7 @@ def test_the_service_refuses_other_shapes_of_a_number(
 
 def test_a_corporate_account_is_proved_by_a_penny_drop(world: World) -> None:
     reg_id = world.applied(new=CORPORATE, pictures=())
-    assert world.provider.query(reg_id, soon()).raw == "05"
+    assert world.provider.query(MID, reg_id, soon()).raw == "05"
     assert refusal(world.provider.sign, reg_id, soon())[1] == "2000"
     params = {"ums_reg_id": reg_id, "company_account": CORPORATE}
     codes = [called(world, "request_account_verify", "B1", **params).res_code]
@@ -312,7 +313,7 @@ def test_a_corporate_account_is_proved_by_a_penny_drop(world: World) -> None:
     assert codes == ["2000", "0000"]
     world.provider.sign(reg_id, soon())
     world.clock.now += REVIEWED
-    assert world.provider.query(reg_id, soon()).raw == "03"
+    assert world.provider.query(MID, reg_id, soon()).raw == "03"
     assert world.account == CORPORATE
 
 
@@ -321,9 +322,9 @@ def test_the_fifth_wrong_amount_fails_the_application(world: World) -> None:
     params = {"ums_reg_id": reg_id, "company_account": CORPORATE}
     called(world, "request_account_verify", "B1", **params)
     for n in range(5):
-        assert world.provider.query(reg_id, soon()).raw == "05"
+        assert world.provider.query(MID, reg_id, soon()).raw == "05"
         called(world, "company_account_verify", f"C{n}", trans_amt="100", **params)
-    assert world.provider.query(reg_id, soon()).raw == "04"
+    assert world.provider.query(MID, reg_id, soon()).raw == "04"
     assert world.account == OLD
 
 
@@ -353,7 +354,7 @@ def test_a_lost_answer_is_settled_by_a_query(
         world.provider.sign(reg_id, Deadline(1.0))
     assert (caught.value.code, caught.value.params["sent"]) == (code, True)
     assert isinstance(caught.value, LinkTimeout) == (code == "host.timeout")
-    status = world.provider.query(reg_id, soon())
+    status = world.provider.query(MID, reg_id, soon())
     assert status.raw == ("01" if done else "00")
     assert world.ledger.applications[reg_id].history[-1] == status.raw
 
@@ -363,14 +364,14 @@ def test_a_late_answer_within_the_deadline_succeeds(world: World) -> None:
     reg_id = world.applied()
     world.service.faults.add(Fault("alter_sign", "delay", seconds=0.7))
     world.provider.sign(reg_id, soon())
-    assert world.provider.query(reg_id, soon()).raw == "01"
+    assert world.provider.query(MID, reg_id, soon()).raw == "01"
 
 
 def test_an_answer_sent_twice_is_read_once(world: World) -> None:
     reg_id = world.applied()
     world.service.faults.add(Fault("*", "duplicate_answer", times=2))
     world.provider.sign(reg_id, soon())
-    assert world.provider.query(reg_id, soon()).raw == "01"
+    assert world.provider.query(MID, reg_id, soon()).raw == "01"
 
 
 @pytest.mark.req("R37")
@@ -431,7 +432,7 @@ def test_a_lying_status_is_not_believed(
 ) -> None:
     lying(world, "alter_qry", **fields)
     with pytest.raises(LinkFailed) as caught:
-        world.provider.query("reg", soon())
+        world.provider.query(MID, "reg", soon())
     assert caught.value.code == "provider.answer"
     assert caught.value.params["field"] == named
     assert caught.value.params["sent"] is True
@@ -459,7 +460,7 @@ def test_other_lies(world: World) -> None:
 @pytest.mark.parametrize("raw", [*wire.APPLY_STATUS, "07", "3", "DONE"])
 def test_every_status_has_its_progress(world: World, raw: str) -> None:
     lying(world, "alter_qry", apply_status=raw)
-    status = world.provider.query("reg", soon())
+    status = world.provider.query(MID, "reg", soon())
     wanted = {
         "WAITING_MERCHANT": {"18", "05", "00"},
         "AUDITING": {"01", "06", "02"},

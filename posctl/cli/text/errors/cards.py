@@ -1,0 +1,67 @@
+"""Readers and cards."""
+
+from __future__ import annotations
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "pcsc.unavailable": (
+        "pyscard is not installed",
+        "pip install 'posctl[pcsc]', or a --reader tcp:HOST:PORT",
+    ),
+    "pcsc.no_service": (
+        "the PC/SC service is not running",
+        "start it (Linux: sudo systemctl start pcscd.socket), or plug the reader in",
+    ),
+    "pcsc.denied": (
+        "not permitted to use the PC/SC service",
+        "ask the administrator for access to pcscd",
+    ),
+    "pcsc.failed": ("PC/SC reported {pcsc}", "unplug the reader and plug it in"),
+    "reader.none": ("no card reader", "plug a reader in"),
+    "reader.missing": (
+        "reader {reader} is not there any more",
+        "plug it in; `posctl list` shows the readers there are",
+    ),
+    "reader.unknown": (
+        "no reader {reader}; there are: {candidates}",
+        "--reader with one of them, whole",
+    ),
+    "reader.ambiguous": ("several readers: {candidates}", "--reader with one of them"),
+    "reader.address": (
+        "{reader} is not an address of a card link",
+        "tcp:HOST:PORT is one",
+    ),
+    "card.none": ("no card in {reader}", "insert the card"),
+    "card.mute": (
+        "the card in {reader} does not answer",
+        "turn the card round, chip first; then try another card",
+    ),
+    "card.removed": (
+        "the card was taken out of {reader}",
+        "insert it again, then try again",
+    ),
+    "card.in_use": (
+        "another program uses the card in {reader}",
+        "close that program",
+    ),
+    "card.garbled": ("{reader} gave an answer that is none", "try again"),
+    "card.malformed": ("the card's data are malformed: {reason}", "use another card"),
+    "card.not_payment": ("this is not a payment card", "use a UnionPay debit card"),
+    "card.blocked": ("the card or its application is blocked", "ask the bank"),
+    "card.foreign": (
+        "not a UnionPay card (AID {aid})",
+        "use a UnionPay debit card",
+    ),
+    "card.kind_refused": (
+        "a {kind} card cannot receive takings (AID {aid})",
+        "use a debit card",
+    ),
+    "card.token": (
+        "{card} is a device's token, not an account",
+        "insert the card itself",
+    ),
+    "card.expired": ("card {card} has expired", "use a valid card"),
+    "card.contactless": (
+        "contactless is not read: it could spend electronic cash",
+        "insert the card, chip first",
+    ),
+}

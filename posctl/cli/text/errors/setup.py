@@ -1,0 +1,89 @@
+"""People, set-up, profiles."""
+
+from __future__ import annotations
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "person.unreadable": (
+        "the answer is no text in this console's encoding: {question}",
+        "use a UTF-8 console",
+    ),
+    "person.declined": ("not confirmed: {word} was not typed", "nothing was changed"),
+    "person.no_answer": (
+        "no usable answer: {question}",
+        "run the command again",
+    ),
+    "setup.missing": (
+        "no set-up in {path}",
+        "run `posctl setup`, or name another folder by --home or POSCTL_HOME",
+    ),
+    "setup.damaged": (
+        "a part of the set-up cannot be read: {path}",
+        "restore it from your back-up",
+    ),
+    "setup.exists": (
+        "there is a set-up in {path} already",
+        "use it, or choose another --home",
+    ),
+    "setup.name": (
+        "{name!r} cannot be an operator's name",
+        "use letters, digits and _, beginning with a letter",
+    ),
+    "setup.two_people": (
+        "{name} cannot be both maker and checker",
+        "name two people",
+    ),
+    "setup.url": ("{url} is not an https address", "give the https address"),
+    "setup.credentials": (
+        "{path} is not a JSON object of texts",
+        "see docs/setup.md for what the provider issues",
+    ),
+    "office.missing": (
+        "no office in {path}",
+        "run this where the office is set up",
+    ),
+    "operator.missing": ("no operator {name!r}; known: {known}", "--operator NAME"),
+    "passphrase.wrong": ("the passphrase is wrong", "try again"),
+    "passphrase.needed": ("a passphrase is needed", "try again on a terminal"),
+    "passphrase.short": (
+        "the passphrase is shorter than {least} characters",
+        "choose a longer one",
+    ),
+    "passphrase.differs": (
+        "the two entries for {name} differ",
+        "run the set-up again",
+    ),
+    "signature.certificate": (
+        "the signature on this {purpose} does not chain to the pinned root",
+        "ask the office who made it",
+    ),
+    "signature.wrong": (
+        "the {purpose} was altered after it was signed",
+        "ask the sender for it again",
+    ),
+    "signature.role": (
+        "this needs the role {needed}, not {role}",
+        "--operator NAME of somebody with that role",
+    ),
+    "root.test": (
+        "a test set-up may only meet the emulator, not {url}",
+        "make a real set-up, without --test",
+    ),
+    "ca.changed": (
+        "{path} is not the CA file that the profile pins",
+        "run the set-up again with the right one",
+    ),
+    "profile.missing": ("no profile {profile!r}; known: {known}", "--profile NAME"),
+    "profile.invalid": ("profile {source}: {reason}", "mend the file"),
+    "profile.signature": (
+        "{path} is not signed by the organisation's root",
+        "restore the signed profile",
+    ),
+    "profile.not_set_up": (
+        "profile {profile} is an example that was not set up",
+        "posctl setup --profile {profile} …",
+    ),
+    "profile.differs": (
+        "order {order} was made under another profile or version",
+        "roll it back and propose again under the present profile",
+    ),
+}
