@@ -11,9 +11,13 @@ import click
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, order_argument, output_option
+from posctl.cli.options import (
+    home_option,
+    order_argument,
+    output_option,
+    root_option,
+)
 from posctl.cli.people import find_in_place
-from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, UsageError
 
@@ -86,12 +90,7 @@ def show(console: Console, home: Path, output: Path | None, number: str) -> Json
 
 
 @command(receipt, "verify", "help.receipt.verify")
-@click.option(
-    "--root",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=_("option.root"),
-)
+@root_option
 @home_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def verify(console: Console, home: Path, root: Path | None, file: Path) -> Json:

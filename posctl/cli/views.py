@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from posctl.change.states import State
 from posctl.model.canonical import Json
+from posctl.model.clock import stamp
 
 if TYPE_CHECKING:
     from posctl.change.order import Order
-from posctl.change.states import State
+    from posctl.cli.console import Console
 
 
 def order_view(order: Order) -> Json:
@@ -25,14 +27,14 @@ def order_view(order: Order) -> Json:
         "holder": None if order.final else str(order.holder),
         "mid": order.mid,
         "tid": order.tid,
-        "old": order.old_mask,
+        "old": order.old_mask or order.provider_mask or None,
         "new": order.new_mask,
         "effective": effective(order),
         "pending": order.new_mask if _undecided(order) else None,
         "application": order.application or None,
         "unsettled_effect": order.effect,
         "reason": order.reason or None,
-        "valid_until": order.valid_until or None,
+        "valid_until": stamp(order.expires) if order.expires else None,
     }
 
 
@@ -47,11 +49,25 @@ def effective(order: Order) -> str | None:
     """The account that takings go to, as far as it is known for certain now."""
     if order.state is State.EFFECTIVE:
         return order.new_mask
-    return None if order.final or order.committed else order.old_mask
+    if order.final or order.committed:
+        return None
+    return order.old_mask or order.provider_mask or None
 
 
 def _undecided(order: Order) -> bool:
     return not order.final and order.state is not State.EFFECTIVE
+
+
+def say_found(console: Console, order: Order) -> None:
+    """Where an order stands, before something is done to it."""
+    console.tell(
+        "resume.found",
+        order=order.number,
+        state=str(order.state),
+        since=order.changed,
+    )
+    if order.effect:
+        console.tell("resume.effect", effect=order.effect, since=order.effect_since)
 
 
 _NEXT: dict[State, str] = {
@@ -62,6 +78,7 @@ _NEXT: dict[State, str] = {
     **dict.fromkeys(
         (
             State.APPROVED,
+            State.COOLING,
             State.SUBMITTED,
             State.WAITING_MERCHANT,
             State.AUDITING,
@@ -72,6 +89,7 @@ _NEXT: dict[State, str] = {
         "posctl change commit {}",
     ),
     State.EFFECTIVE: "posctl change confirm {}",
+    State.FROZEN: "posctl change thaw {}",
     State.CLOSED: "posctl receipt show {}",
 }
 

@@ -256,6 +256,14 @@ def load_certificate(path: Path) -> x509.Certificate:
         raise UsageError("setup.damaged", path=str(path)) from error
 
 
+def certificate_of(folder: Path, name: str) -> x509.Certificate:
+    """Raises UsageError ``operator.missing``, ``setup.damaged``."""
+    if name not in operator_names(folder):
+        known = ", ".join(operator_names(folder)) or "-"
+        raise UsageError("operator.missing", name=name, known=known)
+    return load_certificate(folder / f"{name}.pem")
+
+
 def key_file(folder: Path, name: str) -> Path:
     """Raises UsageError ``operator.missing`` with the names that exist."""
     path = folder / f"{name}.key"
@@ -265,14 +273,24 @@ def key_file(folder: Path, name: str) -> Path:
     return path
 
 
+def open_root(folder: Path, passphrase: str | None) -> Operator:
+    """The root of the set-up in ``folder``. Raises as ``load_operator``."""
+    certificate = load_certificate(folder / "root.pem")
+    key = _private(folder / "root.key", passphrase)
+    return Operator(ROOT, ROOT, certificate, key)
+
+
 def load_operator(folder: Path, name: str, passphrase: str | None) -> Operator:
     """Raises UsageError ``operator.missing``, ``setup.damaged``; CheckFailed
     ``passphrase.wrong``."""
     path = key_file(folder, name)
     certificate = load_certificate(folder / f"{name}.pem")
+    signer = _signer(certificate)
+    return Operator(signer.name, signer.role, certificate, _private(path, passphrase))
+
+
+def _private(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
     try:
-        key = Ed25519PrivateKey.from_private_bytes(unprotect(path, passphrase))
+        return Ed25519PrivateKey.from_private_bytes(unprotect(path, passphrase))
     except ValueError:
         raise UsageError("setup.damaged", path=str(path)) from None
-    signer = _signer(certificate)
-    return Operator(signer.name, signer.role, certificate, key)

@@ -66,6 +66,41 @@ MESSAGES: dict[str, str] = {
     "help.receipt": "The signed proof of an effective change.",
     "help.receipt.show": "Show the receipt of ORDER; its signature is checked.",
     "help.receipt.verify": "Check a receipt FILE with the root's certificate alone.",
+    "help.approval": "The second person is elsewhere: a short request to him, his"
+    " signature back.",
+    "help.approval.request": "Check ORDER and write the request for a colleague to"
+    " sign (office).",
+    "help.approval.sign": "Show the request in FILE and sign it: on the colleague's"
+    " own machine.",
+    "help.approval.take": "Take the colleague's answer in FILE for ORDER (office).",
+    "help.audit": "Is the log whole, and does it hold what left this machine?",
+    "help.audit.verify": "Check both chains and the projection, and that heads"
+    " carried outside are known.",
+    "help.audit.export": "Write every event of a place, its head signed.",
+    "help.outbox": "What the old and the new contact are told, at least once.",
+    "help.outbox.list": "List the notices that were not delivered yet.",
+    "help.outbox.deliver": "Deliver them to a file or a command.",
+    "help.orders.due": "List the orders that expire soon; write them as a calendar.",
+    "help.orders.expire": "End the orders whose time is over (office).",
+    "help.orders.erase": "Erase the sealed numbers of ORDER after its retention"
+    " (office).",
+    "help.merchant.register": "Register type, names, phone and mandates of merchant"
+    " MID (office).",
+    "help.profile.verify": "Check the signature of a profile FILE with the root's"
+    " certificate alone.",
+    "help.profile.sign": "Sign a newer version of the profile in force and use it.",
+    "help.change.amount": "Tell the amount of the penny drop that the merchant found"
+    " (office).",
+    "help.change.notices": "Show the provider's notices in force.",
+    "help.change.plan": "Show when a change may be made next.",
+    "help.change.checklist": "Show everything that a change will want, before"
+    " anything is typed.",
+    "help.change.watch": "Look at the bindings again at the provider, after changes"
+    " (office).",
+    "help.change.cancel": "Withdraw ORDER before the provider has heard of it.",
+    "help.change.freeze": "Freeze ORDER and its clock.",
+    "help.change.thaw": "Go on with a frozen ORDER (office).",
+    "help.change.handoff": "End ORDER, and print what another channel will want.",
     # options
     "option.lang": "Language: English or Simplified Chinese.",
     "option.config": "Take the settings from this file.",
@@ -118,6 +153,24 @@ MESSAGES: dict[str, str] = {
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
+    "option.subject": "Type of the merchant.",
+    "option.merchant_name": "Name of the company or shop.",
+    "option.owner": "Name of its legal person.",
+    "option.phone": "The number on file, for calling back.",
+    "option.phone_changed": "The day that number last changed.",
+    "option.mandate": "Who may act for the merchant, and until which day.",
+    "option.against": "A head that left this machine: 64 digits, a receipt, an order"
+    " file.",
+    "option.output_audit": "Write the events here.",
+    "option.place": "Of this place.",
+    "option.due_days": "Days ahead; otherwise the profile's.",
+    "option.ics": "Write an iCalendar file too.",
+    "option.to_file": "Append them to this file, one JSON object a line.",
+    "option.command": "Run this for each, the JSON on its standard input.",
+    "option.corporate": "The new account is a company's, not a card.",
+    "option.agent": "Who acts for the merchant; a mandate must be registered.",
+    "option.bin_table": "CSV that tells a typed card's kind: bin, type, length.",
+    "option.freeze_reason": "Why it is frozen.",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
     "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
@@ -136,6 +189,15 @@ MESSAGES: dict[str, str] = {
     "ask.mobile": "Mobile number that the bank has for the account (not shown)",
     "ask.pictures": "Folder with the pictures",
     "ask.last_four": "Last four digits of the new number, from the merchant's paper",
+    "ask.amount": "Amount that arrived on the new account, in yuan (as 0.10)",
+    "ask.expiry": "Date on which it expires, or nothing if it has none: {label}",
+    "ask.new_account": "Number of the company's new account (not shown)",
+    "ask.bank": "Name of the new account's bank",
+    "ask.area": "Area code of that bank (6 digits)",
+    "ask.holder": "Name of the account's holder, as the bank has it",
+    "ask.id_number": "ID number of the account's holder (not shown)",
+    "ask.label_mid": "Merchant number, from the contract or the label",
+    "ask.label_tid": "Terminal number, from the label",
     # steps
     "wait.work": "working",
     "wait.terminal": "waiting for the terminal on {port}",
@@ -213,6 +275,27 @@ MESSAGES: dict[str, str] = {
     "\n  Stopping it removes all this, the set-up too; --directory FOLDER keeps it.",
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
+    "propose.advice": "advice: {advice}",
+    "terminal.clock_warning": "warning: the terminal's clock is {minutes} minutes off",
+    "notice.shown": "notice until {ends}: {text}",
+    "windows.holiday": "a holiday begins on {first} and ends on {last}: nobody"
+    " decides meanwhile",
+    "ics.summary": "order {order} expires ({state})",
+    "profile.old": "warning: profile {name} is of {date}: somebody should look at it"
+    " again",
+    "profile.no_licence": "warning: profile {name} names no licence of {provider}",
+    "erase.confirm": "\n  The sealed numbers of {order} will be gone for good; the"
+    " log stays.",
+    "handoff.closed": "order {order} is closed: what follows is for the other channel",
+    "commit.payment": "the provider sends a small amount to the new account",
+    "commit.submitted": "application {application} taken: COMMIT POINT",
+    "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
+    " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
+    " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"
+    " {valid_until}",
+    "call_back.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
+    "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
+    " {grade}\n  Typing the word takes it upon you, with the document before you.",
     # demo and emulate
     "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",
