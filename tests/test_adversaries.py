@@ -21,7 +21,7 @@ from world import Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
 from emulator.faults import Fault
-from posctl.change.order import approval_digest
+from posctl.change.approval import approval_digest
 from posctl.model.canonical import canonical
 from posctl.model.errors import CheckFailed, Refused
 from posctl.office import application, commit

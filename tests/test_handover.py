@@ -101,7 +101,15 @@ def test_junk_is_refused_in_words(site: Site, tmp_path: Path, junk: bytes) -> No
 @pytest.mark.req("R30")
 def test_a_field_file_cannot_hold_an_approval(site: Site, sent: Path) -> None:
     """The technician holds his own key and writes what only the office may."""
-    approval = {"approver": "wang", "digest": "", "proof": {}}
+    approval = {
+        "approver": "wang",
+        "digest": "",
+        "proof": {},
+        "steps": {name: {} for name in ("identity", "old_account", "office_caps")},
+        "cooling_hours": 0,
+        "name_grade": "EQUAL",
+        "account_id": "",
+    }
     rewrite(site, sent, lambda d: add_events(d, ("order.approved", approval)))
     assert approve(site, sent) == "chain.maker"
 

@@ -67,7 +67,7 @@ def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
         opened = OpenedAccount(
             new=AccountNumber(data["new"]),
             old=AccountNumber(data["old"]) if data["old"] else None,
-            holder=str(data.get("holder") or data["chip_holder"]),
+            holder=str(data.get("holder") or data.get("chip_holder") or ""),
             **texts,
         )
         return opened, bytes.fromhex(data["key"])

@@ -50,8 +50,8 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
 def finish(session: Session, journal: Journal) -> None:
     """A receipt at EFFECTIVE; every order that is decided goes back to the field."""
     order = journal.order
-    if order.state is State.CLOSED and order.holder is not session.place.holder:
-        return
+    if order.state is State.CLOSED and _was_returned(journal):
+        return  # closed in the field: it came back for the record
     if order.state is State.EFFECTIVE and not order.receipt:
         order = issue_receipt(session, journal)
     if order.state is State.EFFECTIVE and order.terminal is Terminal.NOT_APPLICABLE:
@@ -59,6 +59,11 @@ def finish(session: Session, journal: Journal) -> None:
             order = journal.append("order.closed", {"by": "office"})
     if order.final or order.state is State.EFFECTIVE:
         give_back(session, journal)
+
+
+def _was_returned(journal: Journal) -> bool:
+    events = journal.log.events(journal.number)
+    return any(event.kind == "order.returned" for event in events)
 
 
 def give_back(session: Session, journal: Journal) -> Path:
