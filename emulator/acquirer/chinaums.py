@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from emulator.acquirer.faces import HttpRequest, HttpResponse
 from emulator.acquirer.ledger import (
     AccountKind,
     Application,
@@ -317,6 +318,44 @@ class AccountChangeService:
         "alter_sign": (("ums_reg_id",), _alter_sign),
         "alter_qry": (("ums_reg_id",), _alter_qry),
     }
+
+
+class ChinaUmsFace:
+    """The service behind HTTP: one path, POST only, every answer with status 200.
+
+    A request is opened twice, as its name for the fault rules stands inside it.
+    """
+
+    paths: tuple[str, ...] = (wire.PATH,)
+    methods = frozenset({"POST"})
+    content_type = wire.CONTENT_TYPE
+
+    def __init__(self, service: AccountChangeService) -> None:
+        self._service = service
+
+    def call_name(self, request: HttpRequest) -> str | None:
+        """The name of the service asked for, as in ``alter_sign``."""
+        try:
+            return str(self._service.receive(request.body)["service"])
+        except RequestError:
+            return None
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        try:
+            fields = self._service.receive(request.body)
+        except RequestError as error:
+            return _ok(wire.build_answer(error.res_code, {}, res_msg=str(error)))
+        return _ok(self._service.perform(fields))
+
+    def busy(self, request: HttpRequest) -> HttpResponse:
+        return _ok(wire.build_answer(wire.SYSTEM, {}, res_msg="system busy"))
+
+    def advance(self) -> None:
+        self._service.advance()
+
+
+def _ok(body: bytes) -> HttpResponse:
+    return HttpResponse(200, {"Content-Type": "application/json;charset=UTF-8"}, body)
 
 
 def _enter(application: Application, status: str, reason: str = "") -> None:
