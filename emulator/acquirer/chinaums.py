@@ -18,11 +18,12 @@ from typing import Any, ClassVar
 
 from emulator.acquirer.faces import HttpRequest, HttpResponse
 from emulator.acquirer.ledger import (
+    PARAMETERS_CHANGED,
     AccountKind,
     Application,
-    BankAccount,
     Ledger,
     Merchant,
+    objection,
 )
 from emulator.acquirer.pictures import PictureStore
 from protocols import chinaums as wire
@@ -39,7 +40,6 @@ _CARD_PICTURES = frozenset({"0025", "0026"})
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _VERIFY_PAUSE = 4 * 3600.0
 _VERIFY_TRIES = 5
-PARAMETERS_CHANGED = 6
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class AccountChangeService:
     def _decide(self, application: Application) -> None:
         account = self._ledger.accounts.get(application.new_account)
         merchant = self._ledger.merchants[application.mid]
-        reason = _objection(account, merchant)
+        reason = objection(account, merchant)
         if reason:
             _enter(application, FAILED, reason)
             return
@@ -362,16 +362,6 @@ def _enter(application: Application, status: str, reason: str = "") -> None:
     application.status = status
     application.fail_reason = reason
     application.history.append(status)
-
-
-def _objection(account: BankAccount | None, merchant: Merchant) -> str:
-    if account is None:
-        return "account does not exist"
-    if not account.is_open:
-        return "account is closed"
-    corporate = account.kind is AccountKind.CORPORATE
-    owner = merchant.name if corporate else merchant.operator
-    return "" if account.holder == owner else "account name differs"
 
 
 def _text(fields: Fields, name: str, *, optional: bool = False) -> str:
