@@ -156,7 +156,8 @@ class Change:
 @dataclass(frozen=True)
 class Application:
     """Where an application stands: ``result`` is AUDITING, AUDIT_SUCCESS, AUDIT_FAIL
-    or a word that is not known yet. ``account_number`` is masked."""
+    or a word that is not known yet. ``account_number`` is masked; ``finish_time`` is
+    RFC 3339, or ``""`` while it is audited."""
 
     result: str
     account_number: str

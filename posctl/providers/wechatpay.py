@@ -108,7 +108,7 @@ class WeChatPay(Provider):
         return ApplicationStatus(
             raw=found.result,
             progress=PROGRESS.get(found.result, Progress.UNKNOWN),
-            text=printable(found.finish_time),
+            text="",
             reason=printable(found.fail_reason),
             mask=mask(found.account_number),
         )
