@@ -27,6 +27,7 @@ from wechat_world import (
     PARTNER,
     SERIAL_NO,
     SHOP,
+    SISTER,
     SUB,
     VERIFYING,
     WeChatWorld,
@@ -300,8 +301,20 @@ def test_a_merchant_of_another_partner(wechat: WeChatWorld) -> None:
 
 
 def test_an_unknown_application(wechat: WeChatWorld) -> None:
-    refused = refusal(wechat.provider.query, SUB, "404", soon())
-    assert refused == ("provider.refused", "ORDER_NOT_EXIST")
+    number = wechat.applied()
+    for mid, asked in ((SUB, "404"), (SISTER, number)):
+        refused = refusal(wechat.provider.query, mid, asked, soon())
+        assert refused == ("provider.refused", "ORDER_NOT_EXIST")
+
+
+def test_each_merchant_has_a_course_and_a_quota_of_its_own(
+    wechat: WeChatWorld,
+) -> None:
+    for _ in range(4):
+        rejected(wechat)
+    wechat.applied()
+    assert wechat.provider.apply(request(mid=SISTER), "A1", soon())
+    assert wechat.provider.read_binding(SISTER, soon()).effective == OLD_MASK
 
 
 @pytest.mark.parametrize(

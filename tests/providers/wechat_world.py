@@ -30,7 +30,7 @@ from protocols import wechatpay as wire
 from protocols.sensitive import AccountNumber
 
 PARTNER, SERIAL_NO = "1900000001", "5157F09EFDC096DE15EBE81A47057A72"
-SUB, FOREIGN = "1900006491", "1900006492"
+SUB, SISTER, FOREIGN = "1900006491", "1900006492", "1900006493"
 VERIFYING, DECIDED = 60.0, 180.0
 HOLDER, SHOP = "全渠道", "渠道小店"
 
@@ -165,7 +165,8 @@ def request(new: str = NEW, **changes: object) -> ChangeRequest:
 @contextmanager
 def wechat_world(authority: Authority, ca_file: Path) -> Iterator[WeChatWorld]:
     ledger, clock = make_ledger(), UnixClock()
-    partner = Partner(PARTNER, SERIAL_NO, key("partner").public_key(), {SUB: MID})
+    merchants = {SUB: MID, SISTER: OTHER_MID}
+    partner = Partner(PARTNER, SERIAL_NO, key("partner").public_key(), merchants)
     face = WeChatPayFace(
         ledger,
         [partner],
@@ -173,7 +174,6 @@ def wechat_world(authority: Authority, ca_file: Path) -> Iterator[WeChatWorld]:
         clock=clock,
         key=key("platform"),
     )
-    assert OTHER_MID in ledger.merchants
     between = Between(face)
     service = ProviderService(ledger, [], authority, faces=[between])
     with service:
