@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from protocols.errors import LocalError, RemoteError
+from protocols.jsonobject import read_object
 
 PATH = "/self-contract-nmrs/interface/autoReg"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -203,7 +204,7 @@ def open_request(
     signature = hashlib.sha256(data).hexdigest().encode()
     if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
         raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
-    fields = _read_object(data)
+    fields = read_object(data)
     if fields is None:
         raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
     for name in sorted(_wrong_fields(fields)):
@@ -227,7 +228,7 @@ def parse_answer(body: bytes) -> Answer:
     Raises:
         RemoteError: not UTF-8, not one JSON object, a name twice, no ``res_code``.
     """
-    fields = _read_object(body)
+    fields = read_object(body)
     if fields is None:
         raise RemoteError("not a JSON object")
     code = fields.get("res_code")
@@ -261,27 +262,6 @@ def _read_form(body: bytes) -> dict[str, str]:
         name = min(missing, default=None)
         raise RequestError(BAD_FIELD, "form field missing or twice", field=name)
     return form
-
-
-def _read_object(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _wrong_fields(fields: Mapping[str, Any]) -> set[str]:

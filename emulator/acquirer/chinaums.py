@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from emulator.acquirer.faces import HttpRequest, HttpResponse
 from emulator.acquirer.ledger import (
+    PARAMETERS_CHANGED,
     AccountKind,
     Application,
-    BankAccount,
     Ledger,
     Merchant,
+    objection,
 )
 from emulator.acquirer.pictures import PictureStore
 from protocols import chinaums as wire
@@ -38,7 +40,6 @@ _CARD_PICTURES = frozenset({"0025", "0026"})
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _VERIFY_PAUSE = 4 * 3600.0
 _VERIFY_TRIES = 5
-PARAMETERS_CHANGED = 6
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,7 @@ class AccountChangeService:
     def _decide(self, application: Application) -> None:
         account = self._ledger.accounts.get(application.new_account)
         merchant = self._ledger.merchants[application.mid]
-        reason = _objection(account, merchant)
+        reason = objection(account, merchant)
         if reason:
             _enter(application, FAILED, reason)
             return
@@ -319,20 +320,48 @@ class AccountChangeService:
     }
 
 
+class ChinaUmsFace:
+    """The service behind HTTP: one path, POST only, every answer with status 200.
+
+    A request is opened twice, as its name for the fault rules stands inside it.
+    """
+
+    paths: tuple[str, ...] = (wire.PATH,)
+    methods = frozenset({"POST"})
+    content_type = wire.CONTENT_TYPE
+
+    def __init__(self, service: AccountChangeService) -> None:
+        self._service = service
+
+    def call_name(self, request: HttpRequest) -> str | None:
+        """The name of the service asked for, as in ``alter_sign``."""
+        try:
+            return str(self._service.receive(request.body)["service"])
+        except RequestError:
+            return None
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        try:
+            fields = self._service.receive(request.body)
+        except RequestError as error:
+            return _ok(wire.build_answer(error.res_code, {}, res_msg=str(error)))
+        return _ok(self._service.perform(fields))
+
+    def busy(self, request: HttpRequest) -> HttpResponse:
+        return _ok(wire.build_answer(wire.SYSTEM, {}, res_msg="system busy"))
+
+    def advance(self) -> None:
+        self._service.advance()
+
+
+def _ok(body: bytes) -> HttpResponse:
+    return HttpResponse(200, {"Content-Type": "application/json;charset=UTF-8"}, body)
+
+
 def _enter(application: Application, status: str, reason: str = "") -> None:
     application.status = status
     application.fail_reason = reason
     application.history.append(status)
-
-
-def _objection(account: BankAccount | None, merchant: Merchant) -> str:
-    if account is None:
-        return "account does not exist"
-    if not account.is_open:
-        return "account is closed"
-    corporate = account.kind is AccountKind.CORPORATE
-    owner = merchant.name if corporate else merchant.operator
-    return "" if account.holder == owner else "account name differs"
 
 
 def _text(fields: Fields, name: str, *, optional: bool = False) -> str:

@@ -16,10 +16,23 @@ from enum import StrEnum
 from protocols.bindingtag import BindingTag
 from protocols.sensitive import mask
 
+PARAMETERS_CHANGED = 6
+"""The processing request that makes a terminal fetch its parameters."""
+
 
 class AccountKind(StrEnum):
     PERSONAL = "personal"
     CORPORATE = "corporate"
+
+
+class Subject(StrEnum):
+    """What a merchant is before the law; it decides whose account may be his."""
+
+    MICRO = "micro"
+    INDIVIDUAL = "individual"
+    ENTERPRISE = "enterprise"
+    GOVERNMENT = "government"
+    OTHER = "other"
 
 
 @dataclass
@@ -42,6 +55,11 @@ class Merchant:
     account: str
     branch: str
     version: int = 1
+    subject: Subject = Subject.INDIVIDUAL
+
+    def owner(self, kind: AccountKind) -> str:
+        """Whose name an account of this kind must have."""
+        return self.name if kind is AccountKind.CORPORATE else self.operator
 
 
 @dataclass
@@ -115,3 +133,14 @@ class Ledger:
             merchant.version += 1
             for terminal in self.terminals_of(mid):
                 terminal.processing_request = request
+
+
+def objection(account: BankAccount | None, merchant: Merchant) -> str:
+    """Why this account cannot be the merchant's, or ``""``."""
+    if account is None:
+        return "account does not exist"
+    if not account.is_open:
+        return "account is closed"
+    return (
+        "" if account.holder == merchant.owner(account.kind) else "account name differs"
+    )

@@ -18,6 +18,7 @@ from provider_world import (
     World,
     make_ledger,
 )
+from wechat_world import WeChatWorld, wechat_world
 
 from emulator.acquirer.ca import Authority
 from emulator.acquirer.chinaums import Accesser, Course
@@ -51,5 +52,14 @@ def world(authority: Authority, ca_file: Path) -> Iterator[World]:
     began = time.monotonic()
     service.stop()
     assert time.monotonic() - began < 2.0, "it waited for a delayed answer"
+    left = {t.name for t in set(threading.enumerate()) - before if not t.daemon}
+    assert not left
+
+
+@pytest.fixture
+def wechat(authority: Authority, ca_file: Path) -> Iterator[WeChatWorld]:
+    before = set(threading.enumerate())
+    with wechat_world(authority, ca_file) as running:
+        yield running
     left = {t.name for t in set(threading.enumerate()) - before if not t.daemon}
     assert not left

@@ -56,6 +56,19 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the provider does not accept the credentials: {namespace}/{raw} {text}",
         "check what the provider issued; set up again",
     ),
+    "provider.no_right": (
+        "the provider does not let us act for this merchant: {namespace}/{raw} {text}",
+        "nothing was changed; ask who signed the merchant up to make the change",
+    ),
+    "provider.rate": (
+        "the provider takes no more requests for now: {namespace}/{raw} {text}",
+        "nothing was changed, and nothing is sent again by itself; wait, and when the "
+        "day's number is used up, until after midnight in Beijing",
+    ),
+    "provider.application_open": (
+        "the merchant has an application under way: {namespace}/{raw} {text}",
+        "nothing was changed; wait for its result, then make a new order",
+    ),
     "provider.duplicate": (
         "the provider has had this request before: {namespace}/{raw}",
         "posctl change resume {order}",
