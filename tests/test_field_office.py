@@ -12,7 +12,7 @@ from world import MOBILE, RUN_ANSWERS, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from posctl.cli.console import Console
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, ClosedNow
 from posctl.office import approve, commit
 from posctl.office.place import OfficePlace, Session, open_secrets
 from posctl.store import keys
@@ -212,7 +212,7 @@ def test_the_commit_looks_at_the_window_again(site: Site) -> None:
     shut = ((time(), time()),)
     windows = replace(late.place.profile.windows, closed=shut)
     late.place.profile = replace(late.place.profile, windows=windows)
-    with pytest.raises(CheckFailed) as caught:
+    with pytest.raises(ClosedNow) as caught:
         commit.commit(late, number, 1.0)
     assert caught.value.code == "window.closed"
     assert site.run("orders", "show", number).ok()["state"] == "APPROVED"
