@@ -64,7 +64,12 @@ class Merchant:
 
 @dataclass
 class TerminalRecord:
-    """What the host knows of a terminal. ``tmk`` is its 16-byte master key."""
+    """What the host knows of a terminal. ``tmk`` is its 16-byte master key.
+
+    Args:
+        account: settlement account of this terminal alone, where it is not the
+            merchant's; only Lakala's terminal query knows of it.
+    """
 
     tid: str
     mid: str
@@ -74,6 +79,7 @@ class TerminalRecord:
     processing_request: int = 0
     tag_version_fetched: int = 0
     working_keys: tuple[bytes, bytes] | None = None  # PIK, MAK in clear
+    account: str | None = None
 
 
 @dataclass
