@@ -2,10 +2,12 @@
 
 A request is a form of three fields: ``json_data`` (hexadecimal of 3DES-ECB with PKCS5
 padding over UTF-8 JSON), ``sign_data`` (hexadecimal SHA-256 of the same JSON bytes)
-and ``accesser_id`` in clear. An answer is plain JSON.
+and ``accesser_id`` in clear. An answer is plain JSON. The link by which a merchant
+signs in his browser holds the same fields in its query; a push comes as the same form.
 
 This protects little: ECB shows equal blocks, 3DES is obsolete, and a bare hash proves
-no sender. So the format is only ever carried by verified TLS.
+no sender. So the format is only ever carried by verified TLS. Who knows the text of
+some blocks can put a push together from them: it may prompt a question, never more.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ PATH = "/self-contract-nmrs/interface/autoReg"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 KEY_SIZE = 24
 LONGEST_SEQ = 30
+NOTICE = "alter_notify"
 PICTURE_LIMIT = 2 * 1024 * 1024
 
 OK = "0000"
@@ -67,7 +70,8 @@ APPLY_STATUS: Mapping[str, str] = {
     "99": "other",
 }
 
-_FORM_FIELDS = {"json_data", "sign_data", "accesser_id"}
+_SEALED_FIELDS = {"json_data", "sign_data"}
+_FORM_FIELDS = {*_SEALED_FIELDS, "accesser_id"}
 _HEAD = {
     "service": re.compile(r"[a-z_]{1,64}"),
     "accesser_id": re.compile(r".{1,64}"),
@@ -195,21 +199,38 @@ def open_request(
         RequestError: 1005 unknown accesser or not decryptable, 1001 signature,
             1004 not a JSON object, 1003 a head field missing or wrong.
     """
-    form = _read_form(body)
+    form = _read_form(body, _FORM_FIELDS)
     key = find_key(form["accesser_id"])
     if key is None:
         raise RequestError(BAD_CIPHER, "unknown accesser", field="accesser_id")
-    data = _decrypt(form["json_data"], key)
-    signature = hashlib.sha256(data).hexdigest().encode()
-    if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
-        raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
-    fields = _read_object(data)
-    if fields is None:
-        raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
+    fields = _unsealed(form, key)
     for name in sorted(_wrong_fields(fields)):
         raise RequestError(BAD_FIELD, "missing or wrong", field=name)
     if fields["accesser_id"] != form["accesser_id"]:
         raise RequestError(BAD_FIELD, "two accessers", field="accesser_id")
+    return fields
+
+
+def build_notice(fields: Mapping[str, object], credentials: Credentials) -> bytes:
+    """The service's side of ``open_notice``: the form body of a push."""
+    text = json.dumps({"service_type": NOTICE, **fields}, ensure_ascii=False)
+    return seal_json(text.encode(), credentials)
+
+
+def open_notice(body: bytes, credentials: Credentials) -> dict[str, Any]:
+    """The fields of a push to this accesser. Its name may be missing: the key tells.
+
+    Raises:
+        RequestError: 1005 not decryptable or for another accesser, 1001 signature,
+            1004 not a form or not a JSON object, 1003 a form field missing or twice,
+            or no ``service_type``.
+    """
+    form = _read_form(body, _SEALED_FIELDS)
+    if form.get("accesser_id", credentials.accesser_id) != credentials.accesser_id:
+        raise RequestError(BAD_CIPHER, "another accesser", field="accesser_id")
+    fields = _unsealed(form, credentials.key)
+    if not isinstance(fields.get("service_type"), str):
+        raise RequestError(BAD_FIELD, "missing or not text", field="service_type")
     return fields
 
 
@@ -250,13 +271,24 @@ def _decrypt(text: str, key: bytes) -> bytes:
         raise RequestError(BAD_CIPHER, "not decryptable", field="json_data") from None
 
 
-def _read_form(body: bytes) -> dict[str, str]:
+def _unsealed(form: Mapping[str, str], key: bytes) -> dict[str, Any]:
+    data = _decrypt(form["json_data"], key)
+    signature = hashlib.sha256(data).hexdigest().encode()
+    if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
+        raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
+    fields = _read_object(data)
+    if fields is None:
+        raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
+    return fields
+
+
+def _read_form(body: bytes, required: set[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=8)
     except ValueError:
         raise RequestError(BAD_JSON, "not a form") from None
     form = dict(pairs)
-    missing = _FORM_FIELDS - form.keys()
+    missing = required - form.keys()
     if missing or len(form) != len(pairs):
         name = min(missing, default=None)
         raise RequestError(BAD_FIELD, "form field missing or twice", field=name)

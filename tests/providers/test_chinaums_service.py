@@ -483,7 +483,7 @@ def test_every_status_has_its_progress(world: World, raw: str) -> None:
         ("1111", "provider.busy"),
         ("9999", "provider.busy"),
         ("2000", "provider.refused"),
-        ("1057", "provider.refused"),
+        ("1057", "provider.penny_early"),
         ("4711", "provider.refused"),
     ],
 )
