@@ -139,7 +139,12 @@ def test_another_key_is_refused_as_undecryptable_or_unsigned() -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage_is_a_remote_error_only(data: bytes) -> None:
-    for read in (wire.parse_answer, lambda b: wire.open_request(b, find_key)):
+    reads = (
+        wire.parse_answer,
+        lambda b: wire.open_request(b, find_key),
+        lambda b: wire.open_notice(b, CREDENTIALS),
+    )
+    for read in reads:
         with pytest.raises(RemoteError):
             read(data)
 
@@ -163,6 +168,20 @@ def test_garbage_is_a_remote_error_only(data: bytes) -> None:
 def test_answers_of_a_wrong_form(data: bytes) -> None:
     with pytest.raises(RemoteError):
         wire.parse_answer(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(texts, values, max_size=4))
+def test_a_notice_comes_back_with_or_without_the_accessers_name(
+    fields: dict[str, object],
+) -> None:
+    fields = {f"p_{name}": value for name, value in fields.items()}
+    named = wire.build_notice(fields, CREDENTIALS)
+    unnamed, _, rest = named.partition(b"&accesser_id=")
+    assert rest == b"office1"
+    for body in (named, unnamed):
+        opened = wire.open_notice(body, CREDENTIALS)
+        assert opened == {"service_type": "alter_notify", **fields}
 
 
 def test_an_answer_and_its_fields() -> None:

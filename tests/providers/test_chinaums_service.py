@@ -38,6 +38,7 @@ from posctl.model.errors import (
 )
 from posctl.providers import (
     Branch,
+    Need,
     Picture,
     Progress,
     UploadedPicture,
@@ -215,6 +216,30 @@ def test_terminals_and_branches(world: World) -> None:
     assert isinstance(adapter, ChinaUms)
     for code, name in ((BRANCH, found[0].name), ("105100000017", None)):
         assert adapter.branch(code, area="1000", text="北京", deadline=soon()) == name
+
+
+def test_a_branch_is_found_by_several_words(world: World) -> None:
+    with world.ledger.locked():
+        world.ledger.branches |= {
+            "102100000011": "某银行北京国贸大厦支行",
+            "102100000020": "某银行北京国贸支行",
+            "103100000019": "别的银行北京国贸大厦支行",
+        }
+    found = world.provider.branches("1000", " 某银行  国贸大厦 ", soon())
+    assert found == (Branch("102100000011", "某银行北京国贸大厦支行"),)
+    assert len(world.provider.branches("1000", "国贸", soon())) == 3
+    assert world.provider.branches("1000", "国贸 上海", soon()) == ()
+
+
+@pytest.mark.parametrize(
+    ("area", "text"),
+    [("100", "x"), ("10000", "x"), ("１０００", "x"), ("", "x"), ("1000", "  ")],
+)
+def test_a_search_that_cannot_be_asked(world: World, area: str, text: str) -> None:
+    world.service.stop()
+    with pytest.raises(UsageError) as caught:
+        world.provider.branches(area, text, soon())
+    assert caught.value.code == "branch.search"
 
 
 @pytest.mark.req("R7")
@@ -470,6 +495,8 @@ def test_every_status_has_its_progress(world: World, raw: str) -> None:
     known = [name for name, codes in wanted.items() if raw in codes]
     assert (status.raw, status.progress) == (raw, (known or ["UNKNOWN"])[0])
     assert set(PROGRESS) == set(wire.APPLY_STATUS)
+    needs = {"00": Need.SIGNING, "05": Need.PENNY_DROP, "18": Need.FILLING}
+    assert status.need is needs.get(raw, Need.NOTHING)
 
 
 @pytest.mark.req("R32")
