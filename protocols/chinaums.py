@@ -12,11 +12,13 @@ some blocks can put a push together from them: it may prompt a question, never m
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from binascii import hexlify
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -70,6 +72,10 @@ APPLY_STATUS: Mapping[str, str] = {
     "99": "other",
 }
 
+_FORM_START = b"json_data="
+_TEXT_END = b'"}'
+_BLOCK = TripleDES.block_size // 8
+_PIECE = 3 * 16 * 1024  # of a picture: whole groups of three bytes
 _SEALED_FIELDS = {"json_data", "sign_data"}
 _FORM_FIELDS = {*_SEALED_FIELDS, "accesser_id"}
 _HEAD = {
@@ -160,6 +166,17 @@ def build_request(
     Raises:
         LocalError: a head field of a wrong shape, or ``params`` that redefine one.
     """
+    text = _request_text(service, params, credentials, request_seq, request_date)
+    return seal_json(text, credentials)
+
+
+def _request_text(
+    service: str,
+    params: Mapping[str, object],
+    credentials: Credentials,
+    request_seq: str,
+    request_date: str,
+) -> bytes:
     head = {
         "service": service,
         "accesser_id": credentials.accesser_id,
@@ -171,20 +188,70 @@ def build_request(
     if wrong:
         raise LocalError(f"request head: {', '.join(wrong)}")
     text = json.dumps({**head, **params}, ensure_ascii=False, separators=(",", ":"))
-    return seal_json(text.encode(), credentials)
+    return text.encode()
 
 
 def seal_json(data: bytes, credentials: Credentials) -> bytes:
     """The form body around these very JSON bytes: encrypted, hashed, named."""
-    padder = PKCS7(TripleDES.block_size).padder()
-    encryptor = _cipher(credentials.key).encryptor()
-    padded = padder.update(data) + padder.finalize()
-    form = {
-        "json_data": (encryptor.update(padded) + encryptor.finalize()).hex().upper(),
-        "sign_data": hashlib.sha256(data).hexdigest(),
-        "accesser_id": credentials.accesser_id,
-    }
-    return urlencode(form).encode("ascii")
+    return b"".join(_sealed([data], credentials))
+
+
+class SealedPicture:
+    """The form body of a ``pic_upload``, made while it is sent: of the picture's text
+    and its cipher no more than a piece is held at a time.
+
+    ``len`` is its size in bytes; it can be gone through again. See ``build_request``.
+
+    Args:
+        media_type: as in ``image/jpeg``.
+        data: the picture; nothing here looks at its size.
+
+    Raises:
+        LocalError: as ``build_request``.
+    """
+
+    def __init__(
+        self,
+        media_type: str,
+        data: bytes,
+        credentials: Credentials,
+        *,
+        request_seq: str,
+        request_date: str,
+    ) -> None:
+        params = {"pic_base64": picture_prefix(media_type)}
+        text = _request_text(
+            "pic_upload", params, credentials, request_seq, request_date
+        )
+        self._head, self._tail = text[: -len(_TEXT_END)], _TEXT_END
+        self._data = data
+        self._credentials = credentials
+
+    def __iter__(self) -> Iterator[bytes]:
+        return _sealed(self._pieces(), self._credentials)
+
+    def __len__(self) -> int:
+        plain = len(self._head) + base64_size(len(self._data)) + len(self._tail)
+        padded = (plain // _BLOCK + 1) * _BLOCK
+        return (
+            len(_FORM_START) + 2 * padded + len(_form_end("0" * 64, self._credentials))
+        )
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._head
+        for at in range(0, len(self._data), _PIECE):
+            yield base64.b64encode(self._data[at : at + _PIECE])
+        yield self._tail
+
+
+def picture_prefix(media_type: str) -> str:
+    """What stands before a picture's base64 text; both together are limited."""
+    return f"data:{media_type};base64,"
+
+
+def base64_size(size: int) -> int:
+    """Characters of the base64 text of so many bytes."""
+    return (size + 2) // 3 * 4
 
 
 def open_request(
@@ -259,6 +326,25 @@ def parse_answer(body: bytes) -> Answer:
 
 def _cipher(key: bytes) -> Cipher[modes.ECB]:
     return Cipher(TripleDES(key), modes.ECB())  # noqa: S305 (the service's choice)
+
+
+def _sealed(pieces: Iterable[bytes], credentials: Credentials) -> Iterator[bytes]:
+    """The form around the JSON text that the pieces make up, piece by piece."""
+    padder = PKCS7(TripleDES.block_size).padder()
+    encryptor = _cipher(credentials.key).encryptor()
+    digest = hashlib.sha256()
+    yield _FORM_START
+    for piece in pieces:
+        digest.update(piece)
+        yield hexlify(encryptor.update(padder.update(piece))).upper()
+    last = encryptor.update(padder.finalize()) + encryptor.finalize()
+    yield hexlify(last).upper()
+    yield _form_end(digest.hexdigest(), credentials)
+
+
+def _form_end(signature: str, credentials: Credentials) -> bytes:
+    rest = {"sign_data": signature, "accesser_id": credentials.accesser_id}
+    return b"&" + urlencode(rest).encode("ascii")
 
 
 def _decrypt(text: str, key: bytes) -> bytes:

@@ -11,8 +11,10 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Iterable, Sized
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -25,6 +27,10 @@ from posctl.model.errors import LinkFailed, LinkTimeout, UsageError
 
 ANSWER_LIMIT = 1024 * 1024
 _CHUNK = 16 * 1024
+
+
+class Chunks(Sized, Iterable[bytes], Protocol):
+    """A body that is made while it is sent; ``len`` is its size in bytes."""
 
 
 class HttpsLink:
@@ -49,7 +55,7 @@ class HttpsLink:
         self.recent = Recent(self.host)
 
     def post(
-        self, path: str, body: bytes, *, content_type: str, deadline: Deadline
+        self, path: str, body: bytes | Chunks, *, content_type: str, deadline: Deadline
     ) -> bytes:
         """Send ``body``; the body of an answer with status 200, 1 MiB at most.
 
@@ -70,7 +76,7 @@ class HttpsLink:
         return answer
 
     def _post(
-        self, path: str, body: bytes, content_type: str, deadline: Deadline
+        self, path: str, body: bytes | Chunks, content_type: str, deadline: Deadline
     ) -> bytes:
         exchange = self.exchange(deadline)
         try:
@@ -105,7 +111,7 @@ class Exchange:
         self._abandoned = False
         self._sent = False
 
-    def run(self, path: str, body: bytes, content_type: str) -> bytes:
+    def run(self, path: str, body: bytes | Chunks, content_type: str) -> bytes:
         try:
             self._connect()
             return self._request(path, body, content_type)
@@ -135,8 +141,12 @@ class Exchange:
         except (OSError, HTTPError) as error:
             raise self._failed("host.unreachable", type(error).__name__) from None
 
-    def _request(self, path: str, body: bytes, content_type: str) -> bytes:
-        headers = {"Content-Type": content_type, "Connection": "close"}
+    def _request(self, path: str, body: bytes | Chunks, content_type: str) -> bytes:
+        headers = {
+            "Content-Type": content_type,
+            "Content-Length": str(len(body)),  # else it would go in HTTP chunks
+            "Connection": "close",
+        }
         self._mark_sent()
         try:
             self._connection.request(

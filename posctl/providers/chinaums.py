@@ -10,16 +10,16 @@ it, and nobody here, so only ``query`` tells.
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from posctl.links.https import HttpsLink
+from posctl.links.https import Chunks, HttpsLink
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed, Refused, UsageError
 from posctl.providers import (
@@ -147,15 +147,25 @@ class ChinaUms(Provider):
     def upload(
         self, picture: Picture, data: bytes, deadline: Deadline
     ) -> UploadedPicture:
-        """Upload one document (``pic_upload``), 2 MB at most when in base64.
+        """Upload one document (``pic_upload``), 2 MB at most when in base64. Its text
+        is made, encrypted and sent piece by piece: no second picture is in memory.
 
         Raises:
             CheckFailed: ``document.size``, ``document.media_type``.
             UsageError: ``document.kind``.
         """
         kind = _document_code(picture.kind)
-        params = {"pic_base64": _data_url(picture, data)}
-        answer = self._call("pic_upload", params, deadline)
+        _check_picture(picture, data)
+        sequence = _new_sequence()
+        with _asking():
+            body = wire.SealedPicture(
+                picture.media_type,
+                data,
+                self._credentials,
+                request_seq=sequence,
+                request_date=self._now(),
+            )
+        answer = self._answer("pic_upload", body, sequence, deadline)
         path, size = _text(answer, "file_path"), _text(answer, "file_size")
         return UploadedPicture(kind, picture.name, path, size)
 
@@ -189,7 +199,7 @@ class ChinaUms(Provider):
         """The address where the merchant signs (``alter_sign`` as a GET), each time a
         new one. He enters a code that a short message brings him; ``query`` tells when
         he has done so."""
-        sequence = secrets.token_hex(wire.LONGEST_SEQ // 2)
+        sequence = _new_sequence()
         form = self._sealed("alter_sign", {"ums_reg_id": application}, sequence)
         return f"{self._address}?{form.decode('ascii')}"
 
@@ -268,28 +278,32 @@ class ChinaUms(Provider):
         deadline: Deadline,
         request_seq: str | None = None,
     ) -> Answer:
-        sequence = request_seq or secrets.token_hex(wire.LONGEST_SEQ // 2)
+        sequence = request_seq or _new_sequence()
+        body = self._sealed(service, params, sequence)
+        return self._answer(service, body, sequence, deadline)
+
+    def _answer(
+        self, service: str, body: bytes | Chunks, sequence: str, deadline: Deadline
+    ) -> Answer:
         raw = self._link.post(
-            wire.PATH,
-            self._sealed(service, params, sequence),
-            content_type=wire.CONTENT_TYPE,
-            deadline=deadline,
+            wire.PATH, body, content_type=wire.CONTENT_TYPE, deadline=deadline
         )
         return _accepted(raw, service, sequence)
 
     def _sealed(
         self, service: str, params: Mapping[str, object], sequence: str
     ) -> bytes:
-        try:
+        with _asking():
             return wire.build_request(
                 service,
                 params,
                 self._credentials,
                 request_seq=sequence,
-                request_date=f"{self._clock().astimezone(_BEIJING):%Y%m%d%H%M%S}",
+                request_date=self._now(),
             )
-        except LocalError as error:
-            raise UsageError("provider.request", reason=str(error)) from None
+
+    def _now(self) -> str:
+        return f"{self._clock().astimezone(_BEIJING):%Y%m%d%H%M%S}"
 
 
 def connect(
@@ -310,6 +324,18 @@ def connect(
         ) from None
     link = HttpsLink(url, ca_file=ca_file)
     return ChinaUms(link, url, own, clock or (lambda: datetime.now(UTC)))
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except LocalError as error:
+        raise UsageError("provider.request", reason=str(error)) from None
+
+
+def _new_sequence() -> str:
+    return secrets.token_hex(wire.LONGEST_SEQ // 2)
 
 
 def _accepted(raw: bytes, service: str, sequence: str) -> Answer:
@@ -383,17 +409,15 @@ def _document_code(kind: str) -> str:
     return code
 
 
-def _data_url(picture: Picture, data: bytes) -> str:
+def _check_picture(picture: Picture, data: bytes) -> None:
     if not re.fullmatch("image/[a-z]{3,4}", picture.media_type):
         raise CheckFailed("document.media_type", media_type=picture.media_type)
-    text = base64.b64encode(data).decode("ascii")
-    url = f"data:{picture.media_type};base64,{text}"
-    if not data or len(url) > wire.PICTURE_LIMIT:
+    prefix = wire.picture_prefix(picture.media_type)
+    if not data or len(prefix) + wire.base64_size(len(data)) > wire.PICTURE_LIMIT:
         limit = wire.PICTURE_LIMIT * 3 // 4
         raise CheckFailed(
             "document.size", kind=picture.kind, size=len(data), limit=limit
         )
-    return url
 
 
 def _application(request: ChangeRequest) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
 import subprocess
+import tracemalloc
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -88,6 +90,36 @@ def test_round_trip(params: dict[str, object]) -> None:
     params = {f"p_{name}": value for name, value in params.items()}
     opened = wire.open_request(built(**params), find_key)
     assert {k: v for k, v in opened.items() if k.startswith("p_")} == params
+
+
+def picture(data: bytes) -> wire.SealedPicture:
+    return wire.SealedPicture("image/png", data, CREDENTIALS, **HEAD)
+
+
+@given(st.sampled_from([0, 1, 48 * 1024, 96 * 1024]), st.integers(0, 24))
+def test_a_picture_made_piece_by_piece_is_the_request(most: int, more: int) -> None:
+    data = bytes(n % 251 for n in range(most + more))
+    text = base64.b64encode(data).decode()
+    params = {"pic_base64": f"data:image/png;base64,{text}"}
+    whole = wire.build_request("pic_upload", params, CREDENTIALS, **HEAD)
+    sealed = picture(data)
+    assert len(sealed) == len(whole)
+    for _ in range(2):
+        assert b"".join(sealed) == whole
+    assert wire.base64_size(len(data)) == len(text)
+
+
+@pytest.mark.req("R7")
+def test_a_picture_is_not_held_again_while_it_is_sent() -> None:
+    data = bytes(1_500_000)
+    tracemalloc.start()
+    try:
+        sent = sum(map(len, picture(data)))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent > 4_000_000
+    assert peak < len(data) / 2
 
 
 @pytest.mark.parametrize(
@@ -210,6 +242,8 @@ def test_keys_of_a_wrong_form(key: bytes) -> None:
 def test_requests_that_cannot_be_sent(head: dict[str, str]) -> None:
     with pytest.raises(LocalError):
         wire.build_request("alter_qry", {}, CREDENTIALS, **head)
+    with pytest.raises(LocalError):
+        wire.SealedPicture("image/png", b"x", CREDENTIALS, **head)
     with pytest.raises(LocalError):
         wire.build_request("alter_qry", {"service": "x"}, CREDENTIALS, **HEAD)
 

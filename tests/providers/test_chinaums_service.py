@@ -19,6 +19,7 @@ from provider_world import (
     NEW,
     OLD,
     OTHER_MID,
+    SETTINGS,
     World,
     make_ledger,
     soon,
@@ -561,6 +562,13 @@ def test_what_open_provider_refuses(world: World) -> None:
     request = world.request(pictures=(picture,))
     with pytest.raises(UsageError) as caught:
         world.provider.apply(request, "A" * 31, soon())
+    assert caught.value.code == "provider.request"
+    named = {**SETTINGS, "accesser_id": "x" * 65}
+    other = open_provider(
+        "chinaums", url=world.url, ca_file=world.ca_file, credentials=named
+    )
+    with pytest.raises(UsageError) as caught:
+        other.upload(Picture("card_front", "x", "image/png"), b"x", soon())
     assert caught.value.code == "provider.request"
 
 
