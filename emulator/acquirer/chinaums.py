@@ -28,6 +28,7 @@ from emulator.acquirer.ledger import (
 )
 from emulator.acquirer.notices import NoticeQueue, Notify
 from emulator.acquirer.pictures import PictureStore
+from emulator.acquirer.rules import Rules
 from protocols import chinaums as wire
 from protocols.chinaums import Credentials, RequestError
 
@@ -75,24 +76,6 @@ class Course:
             (MANUAL_REVIEW, self.manual_review),
         )
         return [status for status, after in times if elapsed >= after]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the service draws and checks; its test environment differs.
-
-    Args:
-        penny: gives the amount in fen of a penny drop.
-        signing_code: gives the code that a merchant gets by short message.
-        pictures_checked: an application must name pictures that were uploaded, and
-            those of the card.
-        any_corporate: merchants to which every account that is in no ledger belongs.
-    """
-
-    penny: Callable[[], int] = lambda: 1 + secrets.randbelow(99)
-    signing_code: Callable[[], str] = lambda: f"{secrets.randbelow(10**6):06}"
-    pictures_checked: bool = True
-    any_corporate: frozenset[str] = frozenset()
 
 
 @dataclass

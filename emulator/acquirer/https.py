@@ -24,6 +24,8 @@ from typing import Any, ClassVar
 from emulator.acquirer.ca import LOCAL_NAMES, Authority
 from emulator.acquirer.chinaums import Accesser, AccountChangeService, Course
 from emulator.acquirer.ledger import Ledger
+from emulator.acquirer.notices import Notify
+from emulator.acquirer.rules import Rules
 from emulator.faults import Fault, Faults
 from protocols import chinaums as wire
 
@@ -59,12 +61,14 @@ class ProviderService:
         ca: Authority,
         *,
         course: Course | None = None,
+        rules: Rules | None = None,
+        notify: Notify | None = None,
         clock: Callable[[], float] = time.monotonic,
         request_deadline: float = 10.0,
         names: tuple[str, ...] = LOCAL_NAMES,
     ) -> None:
         self.account_change = AccountChangeService(
-            ledger, accessers, course=course, clock=clock
+            ledger, accessers, course=course, clock=clock, rules=rules, notify=notify
         )
         self.faults = Faults(ACTIONS)
         self._context = ca.server_context(names)

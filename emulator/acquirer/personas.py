@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulator.acquirer.chinaums import Rules
 from emulator.acquirer.ledger import BankAccount, Ledger, Merchant
+from emulator.acquirer.rules import Rules
 
 INDIVIDUAL_CARD = "6225880011112222"
 COMPANY_CARDS = ("6225880022221111", "6225880022223333")

@@ -22,10 +22,11 @@ from provider_world import (
 )
 
 from emulator.acquirer.ca import Authority
-from emulator.acquirer.chinaums import Accesser, AccountChangeService, Course, Rules
+from emulator.acquirer.chinaums import Accesser, Course
 from emulator.acquirer.https import ProviderService
 from emulator.acquirer.ledger import Ledger
 from emulator.acquirer.notices import Notify
+from emulator.acquirer.rules import Rules
 from posctl.providers import open_provider
 from protocols.chinaums import Credentials
 
@@ -70,10 +71,10 @@ def started(
     """A world with the service's own arguments; at the end nothing is left of it."""
     ledger, clock = ledger or make_ledger(), SetClock()
     accesser = Accesser(Credentials(ACCESSER, KEY), frozenset(mids), signs)
-    service = ProviderService(ledger, [accesser], authority, clock=clock)
-    service.account_change = AccountChangeService(
+    service = ProviderService(
         ledger,
         [accesser],
+        authority,
         course=Course(risk_review=60, manual_review=120, done=180),
         clock=clock,
         rules=rules,
