@@ -92,17 +92,20 @@ def test_round_trip(params: dict[str, object]) -> None:
     assert {k: v for k, v in opened.items() if k.startswith("p_")} == params
 
 
-def picture(data: bytes) -> wire.SealedPicture:
-    return wire.SealedPicture("image/png", data, CREDENTIALS, **HEAD)
-
-
-@given(st.sampled_from([0, 1, 48 * 1024, 96 * 1024]), st.integers(0, 24))
-def test_a_picture_made_piece_by_piece_is_the_request(most: int, more: int) -> None:
+@given(
+    st.sampled_from([0, 1, 48 * 1024, 96 * 1024]),
+    st.integers(0, 24),
+    st.integers(1, 30),
+)
+def test_a_picture_made_piece_by_piece_is_the_request(
+    most: int, more: int, seq: int
+) -> None:
     data = bytes(n % 251 for n in range(most + more))
     text = base64.b64encode(data).decode()
     params = {"pic_base64": f"data:image/png;base64,{text}"}
-    whole = wire.build_request("pic_upload", params, CREDENTIALS, **HEAD)
-    sealed = picture(data)
+    head = {**HEAD, "request_seq": "A" * seq}
+    whole = wire.build_request("pic_upload", params, CREDENTIALS, **head)
+    sealed = wire.SealedPicture("image/png", data, CREDENTIALS, **head)
     assert len(sealed) == len(whole)
     for _ in range(2):
         assert b"".join(sealed) == whole
@@ -114,7 +117,8 @@ def test_a_picture_is_not_held_again_while_it_is_sent() -> None:
     data = bytes(1_500_000)
     tracemalloc.start()
     try:
-        sent = sum(map(len, picture(data)))
+        sealed = wire.SealedPicture("image/png", data, CREDENTIALS, **HEAD)
+        sent = sum(map(len, sealed))
         _now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -117,3 +117,15 @@ def test_a_page_shows_what_it_was_given_as_text(world: World) -> None:
     application = world.applied()
     link = world.provider.sign_link(application) + "&x=%22%3E%3Cscript%3E"
     assert "<script" not in opened(world, link)[1]
+
+
+@pytest.mark.req("R39")
+def test_a_request_number_signs_once(world: World) -> None:
+    signed, other = (world.applied(seq) for seq in "AB")
+    links = [link_to("alter_sign", ums_reg_id=reg_id) for reg_id in (signed, other)]
+    opened(world, links[0])
+    code = world.service.account_change.signing_code(signed)
+    assert opened(world, links[0], code)[0] == 200
+    status, page = opened(world, links[1])
+    assert (status, "1002" in page) == (400, True)
+    assert (state(world, signed), state(world, other)) == ("01", "00")
