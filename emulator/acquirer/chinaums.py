@@ -80,10 +80,9 @@ class Course:
 
 @dataclass
 class _PennyDrop:
-    """A random amount in fen, sent at a moment of the clock, and the tries left."""
+    """A random amount in fen, and the tries left."""
 
     amount: int
-    sent_at: float
     tries: int = _VERIFY_TRIES
 
 
@@ -94,6 +93,7 @@ class _Memory:
     sequences: set[tuple[str, str]] = field(default_factory=set)
     pictures: PictureStore = field(default_factory=PictureStore)
     drops: dict[str, _PennyDrop] = field(default_factory=dict)
+    paid_at: dict[str, float] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
     opened_by: dict[str, Credentials] = field(default_factory=dict)
 
@@ -267,12 +267,12 @@ class AccountChangeService:
         return self._open(application, fields["accesser_id"])
 
     def _request_account_verify(self, fields: Fields) -> Done:
-        application = self._to_verify(fields)
-        drop = self._memory.drops.get(application.reg_id)
-        if drop and self._clock() - drop.sent_at < _VERIFY_PAUSE:
+        application, now = self._to_verify(fields), self._clock()
+        paid_at = self._memory.paid_at.get(application.new_account)
+        if paid_at is not None and now - paid_at < _VERIFY_PAUSE:
             raise RequestError(wire.VERIFY_TOO_EARLY, "once in four hours")
-        sent = _PennyDrop(self._rules.penny(), self._clock())
-        self._memory.drops[application.reg_id] = sent
+        self._memory.paid_at[application.new_account] = now
+        self._memory.drops[application.reg_id] = _PennyDrop(self._rules.penny())
         return {}
 
     def _company_account_verify(self, fields: Fields) -> Done:

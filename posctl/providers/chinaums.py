@@ -198,7 +198,11 @@ class ChinaUms(Provider):
     def sign_link(self, application: str) -> str:
         """The address where the merchant signs (``alter_sign`` as a GET), each time a
         new one. He enters a code that a short message brings him; ``query`` tells when
-        he has done so."""
+        he has done so.
+
+        Who has it may sign at any time and it cannot be called back: to hand it out is
+        the commit point, as ``sign`` is.
+        """
         sequence = _new_sequence()
         form = self._sealed("alter_sign", {"ums_reg_id": application}, sequence)
         return f"{self._address}?{form.decode('ascii')}"

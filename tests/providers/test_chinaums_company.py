@@ -76,6 +76,18 @@ def test_another_payment_is_to_be_had_after_four_hours(
 
 
 @pytest.mark.req("R29")
+def test_the_four_hours_are_the_accounts(world: World, application: str) -> None:
+    paid(world, application)
+    other = world.applied("A2", new=CORPORATE, pictures=())
+    assert refusal(world, other).code == "provider.penny_early"
+    assert refusal(world, other, 100).code == "provider.penny_wrong"
+    world.clock.now = 4 * HOURS
+    amount = paid(world, other)
+    world.provider.report_payment(other, ACCOUNT, amount, soon())
+    assert (status(world, other)[0], status(world, application)[0]) == ("00", "05")
+
+
+@pytest.mark.req("R29")
 def test_the_fifth_wrong_amount_ends_it(world: World, application: str) -> None:
     amount = paid(world, application)
     for _ in range(5):
