@@ -62,4 +62,4 @@ def answers(face: Face, target: str) -> bool:
     """Whether this face answers for the target's path."""
     path = target.partition("?")[0]
     below = tuple(p for p in face.paths if p.endswith("/"))
-    return target in face.paths or path.startswith(below)
+    return path in face.paths or path.startswith(below)

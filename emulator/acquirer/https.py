@@ -33,6 +33,8 @@ from emulator.acquirer.chinaums import (
 )
 from emulator.acquirer.faces import Face, HttpRequest, HttpResponse, answers
 from emulator.acquirer.ledger import Ledger
+from emulator.acquirer.notices import Notify
+from emulator.acquirer.rules import Rules
 from emulator.faults import Fault, Faults
 
 ACTIONS = frozenset(
@@ -69,13 +71,15 @@ class ProviderService:
         ca: Authority,
         *,
         course: Course | None = None,
+        rules: Rules | None = None,
+        notify: Notify | None = None,
         clock: Callable[[], float] = time.monotonic,
         request_deadline: float = 10.0,
         names: tuple[str, ...] = LOCAL_NAMES,
         faces: Iterable[Face] = (),
     ) -> None:
         self.account_change = AccountChangeService(
-            ledger, accessers, course=course, clock=clock
+            ledger, accessers, course=course, clock=clock, rules=rules, notify=notify
         )
         self.faces: list[Face] = [ChinaUmsFace(self.account_change), *faces]
         self.faults = Faults(ACTIONS)

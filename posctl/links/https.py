@@ -11,10 +11,11 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -27,6 +28,10 @@ from posctl.model.errors import LinkFailed, LinkTimeout, UsageError
 
 ANSWER_LIMIT = 1024 * 1024
 _CHUNK = 16 * 1024
+
+
+class Chunks(Sized, Iterable[bytes], Protocol):
+    """A body that is made while it is sent; ``len`` is its size in bytes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    body: bytes | Chunks | None = field(repr=False)
 
 
 class HttpsLink:
@@ -76,7 +81,7 @@ class HttpsLink:
         self.recent = Recent(self.host)
 
     def post(
-        self, path: str, body: bytes, *, content_type: str, deadline: Deadline
+        self, path: str, body: bytes | Chunks, *, content_type: str, deadline: Deadline
     ) -> bytes:
         """Send ``body``; the body of an answer with status 200, 1 MiB at most.
 
@@ -85,7 +90,8 @@ class HttpsLink:
                 False), ``host.protocol``, ``host.lost``, ``host.status``.
             LinkTimeout: ``host.timeout``.
         """
-        headers = {"Content-Type": content_type}
+        # Without the length a body of pieces would go in HTTP's own chunks.
+        headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
         answer = self._told(Request("POST", path, headers, body), deadline, _only_200)
         return answer.body
 
