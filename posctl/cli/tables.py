@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from posctl.cli.layout import cells, padded, terminal_width, wrap
+from posctl.cli.layout import terminal_width
 from posctl.cli.text.messages import _, label, local_times, plain, value_text
 from posctl.model.canonical import Json
+from posctl.model.cells import cells, padded, wrap
 
 _GAP = 2
 _SPARED = ("holder", "tid")
