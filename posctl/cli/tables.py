@@ -20,7 +20,12 @@ _TABLES = ("orders", "events", "ports", "readers", "settings", "profiles")
 
 
 def print_text(data: Json, *, colored: bool) -> None:
-    """What ``--json`` would print, for people: None is left out, words translated."""
+    """What ``--json`` would print, for people: None is left out, words translated.
+
+    A ``text`` is all that is printed then, as it is."""
+    if "text" in data:
+        click.echo(data["text"], nl=False)
+        return
     tables = {name: rows for name, rows in data.items() if _is_table(name, rows)}
     single = {n: v for n, v in data.items() if v is not None and n not in tables}
     for line in _lines(single):
