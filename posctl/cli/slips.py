@@ -82,7 +82,7 @@ def submission_slip(order: Order, shown: Json, root: Certificate) -> Slip:
         title=_("slip.submission"),
         test=_test(root),
         rows=_rows(shown, SUBMISSION_ROWS),
-        notes=(_paid(order), _("slip.unsigned"), _("slip.keep")),
+        notes=(_("slip.unsigned"), _paid(order), _("slip.keep")),
         code=submission_text(order.number, str(order.state), *heads),
         moment=moment(order.changed),
     )

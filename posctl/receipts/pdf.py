@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fpdf import FPDF
 
+from posctl.model.cells import wrap
 from posctl.receipts import qr
 from posctl.receipts.fonts import Font
 from posctl.receipts.slip import TEST, Slip
@@ -14,6 +15,11 @@ _QR = 66.0
 _QR_MARGIN = 4
 """Modules that stay white around the code (ISO/IEC 18004, 5.3.8)."""
 _LINE = 6.4
+_LINES = 6
+"""More than a value has."""
+_POINT = 0.3528
+"""A Chinese character is as wide as its font is high; a cell is half of that. The
+library breaks lines at blanks only."""
 _TITLE, _ROW, _NOTE, _LARGE = 20, 10.5, 9.5, 54
 _BLACK, _GREY, _RED = (0, 0, 0), (105, 105, 105), (200, 0, 0)
 
@@ -59,8 +65,10 @@ def _write(
     """Lines from the left edge of what is left, the next one below."""
     page.set_font("slip", size=size)
     page.set_text_color(*color)
+    room = width or page.w - _MARGIN - page.get_x()
+    lines = text if text.isascii() else wrap(text, int(room / (size * _POINT / 2)))
     height = max(_LINE * 0.8, size * 0.45)
-    page.multi_cell(width, height, text, align="L", new_x="LEFT", new_y="NEXT")
+    page.multi_cell(room, height, lines, align="L", new_x="LEFT", new_y="NEXT")
 
 
 def _rule(page: FPDF) -> None:
@@ -72,6 +80,8 @@ def _rule(page: FPDF) -> None:
 
 def _rows(page: FPDF, slip: Slip) -> None:
     for name, value in slip.rows:
+        if page.will_page_break(_LINES * _LINE):  # label and value stay together
+            page.add_page()
         top = page.get_y()
         _write(page, name, _ROW, _GREY, _LABEL - 2)
         below = page.get_y()

@@ -62,7 +62,10 @@ def read_receipt(text: str) -> Json:
         raise ValueError("too long, or cut")
     certificate, rest = parts[2 : 2 + size], parts[2 + size :]
     signature, body = rest[:_SIGNATURE], rest[_SIGNATURE:]
-    loaded = x509.load_der_x509_certificate(certificate)
+    try:
+        loaded = x509.load_der_x509_certificate(certificate)
+    except x509.InvalidVersion as error:  # no ValueError, as the others are
+        raise ValueError("no certificate in it") from error
     pem = loaded.public_bytes(Encoding.PEM).decode()
     proof = {"certificate": pem, "signature": signature.hex()}
     return {"body": json.loads(body), "proof": proof}

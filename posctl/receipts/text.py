@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from posctl.model.cells import cells, cut, padded, wrap
 from posctl.receipts.slip import TEST, Slip
@@ -18,10 +19,11 @@ _STARS = "*" * WIDTH
 
 def render(slip: Slip) -> str:
     """Lines of at most ``WIDTH`` cells, the last one ended too."""
-    lines = [*_test(slip), _centred(slip.title), _RULE, *_rows(slip), _RULE]
-    for note in slip.notes:
-        lines += _folded(note, WIDTH)
-    return "\n".join([*lines, *_test(slip)]) + "\n"
+    title = map(_centred, _folded(slip.title, WIDTH))
+    notes = [line for note in slip.notes for line in _folded(note, WIDTH)]
+    test = _test(slip)
+    lines = [*test, *title, _RULE, *_rows(slip), _RULE, *notes, *test]
+    return "\n".join(lines) + "\n"
 
 
 def _test(slip: Slip) -> list[str]:
@@ -32,16 +34,12 @@ def _test(slip: Slip) -> list[str]:
 
 def _rows(slip: Slip) -> Iterator[str]:
     widest = max(cells(name) for name, _value in slip.rows)
-    column = min(widest, _WIDEST_LABEL) + _GAP
+    label = min(widest, _WIDEST_LABEL)
+    column = label + _GAP
     for name, value in slip.rows:
-        room = column - _GAP
-        first = [*_folded(name, room)]
-        for line in first[:-1]:
-            yield line
-        head = padded(first[-1], column)
-        for line in _folded(value, WIDTH - column):
-            yield (head + line).rstrip()
-            head = " " * column
+        names, values = _folded(name, label), _folded(value, WIDTH - column)
+        for left, right in zip_longest(names, values, fillvalue=""):
+            yield (padded(left, column) + right).rstrip()
 
 
 def _centred(text: str) -> str:
