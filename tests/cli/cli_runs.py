@@ -108,7 +108,7 @@ def parse(words: list[str]) -> str:
         context = click.Context(found, info_name=name, parent=context)
         command = found
     own = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
-    assert {w for w in rest if w.startswith("-") and w != "-"} <= own, words
+    assert {w for w in rest if w.startswith("-")} <= own, words
     return " ".join(taken)
 
 

@@ -324,7 +324,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "receipt verify": (
         "posctl receipt verify receipt.json --root root.pem",
-        "zbarimg --raw scan.png | posctl receipt verify - --root root.pem",
+        "posctl receipt verify code.txt --root root.pem",
     ),
     "merchant fetch": ("posctl merchant fetch 898110054110001",),
     "profile show": ("posctl profile show", "posctl profile show chinaums --example"),
