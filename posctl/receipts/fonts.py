@@ -93,7 +93,7 @@ def load(path: Path) -> Font | None:
         face = _face(path)
         with TTFont(path, fontNumber=face, lazy=True) as font:
             rights = font["OS/2"].fsType & 0x000F if "OS/2" in font else 0
-            outlines = any(name in font for name in ("glyf", "CFF ", "CFF2"))
+            outlines = "glyf" in font or "CFF " in font
             points = frozenset(font.getBestCmap() or ())
     except Exception:  # fontTools meets damage with whatever it stumbles over
         return None

@@ -18,7 +18,6 @@ from posctl.receipts import fonts, pdf
 from posctl.receipts.slip import Slip
 
 NAME = "全渠道饭馆（北京）"
-RARE = "\U00020bb7"  # 𠮷
 
 
 def made(issued: Issued, path: Path, *more: str) -> Path:

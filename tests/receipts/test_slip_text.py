@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from papers import Issued, posctl, told
 from world import RUN_ANSWERS, MakeSite, Site
@@ -207,6 +207,7 @@ WORDS = st.text(
 )
 
 
+@example(rows=[("n" * 40, "v" * 90), ("", "中" * 40)], notes=["h" * 64], title="t" * 60)
 @given(
     rows=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4),
     notes=st.lists(WORDS, max_size=3),
