@@ -30,7 +30,7 @@ CODE = re.compile(r"[a-z]+\.[a-z_]+")
 ID = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 SAYS = (
     *("tell", "waiting", "ask", "confirm", "_", "_title", "command", "group"),
-    *("output_option", "_shop"),
+    *("output_option", "paper_options", "_shop"),
 )
 """Functions whose message id is the one constant with a dot among their first three."""
 LAST_WORDS = {"unexpected", "interrupted"}
@@ -307,7 +307,7 @@ def test_every_option_that_a_text_names_exists() -> None:
 
 HEAVY = (
     *("serial", "smartcard", "cryptography", "asyncio", "urllib3", "ssl"),
-    *("http.client", "sqlite3", "tomllib", "rich"),
+    *("http.client", "sqlite3", "tomllib", "rich", "fpdf", "fontTools", "segno"),
 )
 
 HELP = """

@@ -9,6 +9,8 @@ from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from posctl.change.order import Order
     from posctl.cli.console import Console
 
@@ -98,6 +100,33 @@ def what_next(order: Order) -> str | None:
     """The command that brings the order on; None where it is over without effect."""
     pattern = _NEXT.get(order.state)
     return pattern.format(order.number) if pattern else None
+
+
+def submission_view(order: Order, store_head: str, root: Certificate) -> Json:
+    """What a submission slip says: no proof, but both heads (R45, R50)."""
+    from posctl.store.keys import is_test_root
+
+    return {
+        "order": order.number,
+        "state": str(order.state),
+        "mid": order.mid,
+        "tid": order.tid,
+        "serial": order.serial,
+        "old": order.old_mask,
+        "new": shown_before_approval(order),
+        "effective": effective(order),
+        "fee": order.fee,
+        "maker": order.operator,
+        "approver": order.approver or None,
+        "application": order.application or None,
+        "opened": order.opened,
+        "changed": order.changed,
+        "valid_until": order.valid_until,
+        "order_head": order.hash,
+        "store_head": store_head,
+        "signed": False,
+        "test_root": is_test_root(root),
+    }
 
 
 def order_row(order: Order) -> Json:

@@ -34,6 +34,7 @@ ROOT = "root"
 _TEST_ORGANISATION = "posctl TEST, never for production"
 _ROOT_YEARS = 10
 _OPERATOR_DAYS = 730
+_NO_CERTIFICATE = (KeyError, TypeError, ValueError, AttributeError)
 _MEMORY_KIB, _PASSES, _LANES = 65536, 3, 4  # RFC 9106, section 4
 
 
@@ -136,7 +137,7 @@ def check_signature(
     try:
         certificate = x509.load_pem_x509_certificate(proof["certificate"].encode())
         certificate.verify_directly_issued_by(root)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidSignature):
+    except (*_NO_CERTIFICATE, x509.InvalidVersion, InvalidSignature):
         raise CheckFailed("signature.certificate", purpose=purpose) from None
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise CheckFailed("signature.certificate", purpose=purpose)

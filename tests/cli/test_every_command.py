@@ -85,6 +85,7 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("card", "show", *reader)
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
+    tell("receipt", "slip", number)
     tell("change", "rollback", number)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("change", "approve", number, answers=(NEW_NUMBER[-4:],))

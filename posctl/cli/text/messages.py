@@ -65,7 +65,10 @@ MESSAGES: dict[str, str] = {
     "help.orders.show": "Show ORDER and its events.",
     "help.receipt": "The signed proof of an effective change.",
     "help.receipt.show": "Show the receipt of ORDER; its signature is checked.",
-    "help.receipt.verify": "Check a receipt FILE with the root's certificate alone.",
+    "help.receipt.slip": "Print a submission slip of ORDER, before the change is"
+    " effective; it is not signed.",
+    "help.receipt.verify": "Check a receipt FILE, or the text of its QR code, with the"
+    " root's certificate alone; - reads stdin.",
     "help.approval": "The second person is elsewhere: a short request to him, his"
     " signature back.",
     "help.approval.request": "Check ORDER and write the request for a colleague to"
@@ -117,7 +120,13 @@ MESSAGES: dict[str, str] = {
     "option.profile_read": "Speak to the terminal by this profile: an example's name or"
     " a TOML file. Otherwise by that of the set-up.",
     "option.output_backup": "Write the back-up here.",
-    "option.output_receipt": "Write the signed receipt here too.",
+    "option.output_receipt": "Write the receipt here too: .txt and .pdf say in which"
+    " form; any other name, the signed JSON.",
+    "option.output_slip": "Write the slip here: .txt and .pdf say in which form; any"
+    " other name, JSON.",
+    "option.format": "The form, whatever the file is called; without --output, text or"
+    " json is printed on the screen.",
+    "option.font": "The font for the PDF, with Chinese; otherwise one of this system.",
     "option.root": "PEM file of the root's certificate; otherwise that of the set-up.",
     "option.example": "Of the shipped examples, not the profile in force.",
     "option.config_shop": "In the table of this shop.",
@@ -240,6 +249,21 @@ MESSAGES: dict[str, str] = {
     " merchant {mid} any more",
     "commit.effective": "EFFECTIVE: takings go to {mask}",
     "receipt.issued": "receipt of order {order} signed",
+    "slip.receipt": "Receipt: settlement account changed",
+    "slip.submission": "Submission slip: account change under way",
+    "slip.test": "Made under a TEST root: proves nothing.",
+    "slip.check": "To check it: posctl receipt verify, with the text of the QR code or"
+    " the JSON file, and the root's certificate. The root's fingerprint that it shows"
+    " must be the one that you were told, not one that came with this slip.",
+    "slip.keep": "Keep this slip: by its heads a log that was cut or rewritten is"
+    " found out.",
+    "slip.unsigned": "NOT SIGNED: this is no receipt and no proof.",
+    "slip.old_paid": "Takings still go to the OLD account. Only a receipt says that"
+    " this has changed.",
+    "slip.not_certain": "The provider has been asked to change the account. Takings go"
+    " to the OLD account until the change is effective; when that is, only a receipt"
+    " says.",
+    "slip.over": "This order is over and has changed no account.",
     "effect.settled": "asked what became of the interrupted step: {state}",
     "resume.found": "order {order} stands at {state} since {since}",
     "resume.effect": "a run ended in the middle of this step: {effect}, begun {since}",
@@ -372,8 +396,19 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "change rollback": (f"posctl change rollback {_ORDER}",),
     "orders list": ("posctl orders list --open",),
     "orders show": (f"posctl orders show {_ORDER} --json",),
-    "receipt show": (f"posctl receipt show {_ORDER} --output receipt.json",),
-    "receipt verify": ("posctl receipt verify receipt.json --root root.pem",),
+    "receipt show": (
+        f"posctl receipt show {_ORDER} --output receipt.json",
+        f"posctl receipt show {_ORDER} --output receipt.pdf",
+        f"posctl receipt show {_ORDER} --format text",
+    ),
+    "receipt slip": (
+        f"posctl receipt slip {_ORDER}",
+        f"posctl receipt slip {_ORDER} --output slip.pdf",
+    ),
+    "receipt verify": (
+        "posctl receipt verify receipt.json --root root.pem",
+        "posctl receipt verify code.txt --root root.pem",
+    ),
     "merchant fetch": ("posctl merchant fetch 898110054110001",),
     "profile show": ("posctl profile show", "posctl profile show chinaums --example"),
     "config set": (
