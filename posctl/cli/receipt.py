@@ -14,7 +14,7 @@ from posctl.cli.grammar import group
 from posctl.cli.options import home_option, order_argument, output_option
 from posctl.cli.people import find_in_place
 from posctl.cli.text.messages import _
-from posctl.model.canonical import Json
+from posctl.model.canonical import Json, is_canonical
 from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -126,7 +126,10 @@ def _read(path: Path) -> Json:
     """Raises CheckFailed ``receipt.unreadable``."""
     try:
         if path.is_file() and path.stat().st_size <= _LARGEST:
-            return dict(json.loads(path.read_bytes()))
+            raw = path.read_bytes()
+            data = dict(json.loads(raw))
+            if data.keys() == {"body", "proof"} and is_canonical(data, raw):
+                return data
     except (ValueError, TypeError, RecursionError):
         pass
     raise CheckFailed("receipt.unreadable", path=str(path))
