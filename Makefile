@@ -29,7 +29,7 @@ docs: .venv/ready
 
 # Order files of a bench, good and bad; see docs/order-file.md.
 vectors: .venv/ready-to-test
-	$(PY) tests/vectors/order-file/make.py
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PY) tests/vectors/order-file/make.py
 
 # Both commands of the README in an empty Debian root.
 fresh:

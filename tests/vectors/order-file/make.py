@@ -13,15 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
 
 from world import RUN_ANSWERS, Site
 
@@ -32,6 +28,7 @@ from posctl.store import keys
 from posctl.store.eventlog import Event
 from posctl.store.home import Home
 
+HERE = Path(__file__).resolve().parent
 File = dict[str, Any]
 FIELD, ROOT = "field.posctl-order", "root.pem"
 UNREADABLE, WRONG = "orderfile.unreadable", "signature.wrong"
