@@ -108,6 +108,10 @@ VALUES: dict[str, tuple[str, str, Change, str, bool, str]] = {
     "edited-payload-signed": ("C1", BROKEN, edit, LI, True, "the same, signed"),
     "swapped-events": ("C1", BROKEN, swap, LI, True, "third and fourth event"),
     "wrong-genesis": ("C1", BROKEN, unlink, LI, True, "first event after another"),
+    "wrong-last-hash": (
+        *("C1", BROKEN, put("body", "events", -1, "hash", value="1" * 64), LI, True),
+        "head is right all the same",
+    ),
     "no-events": ("C1", BROKEN, put("body", "events", value=[]), LI, False, ""),
     "truncated-chain": ("C2", UNREADABLE, truncate, LI, True, "head of the longer one"),
     "other-number": (
