@@ -23,7 +23,7 @@ from posctl.cli.slips import (
     written,
 )
 from posctl.cli.views import submission_view
-from posctl.model.canonical import Json
+from posctl.model.canonical import Json, is_canonical
 from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -206,7 +206,10 @@ def _parsed(whole: bytes) -> Json:
         raise CheckFailed("receipt.slip")
     if whole.lstrip().startswith(qr.RECEIPT.encode()):
         return qr.read_receipt(whole.decode("ascii"))
-    return dict(json.loads(whole))
+    data = dict(json.loads(whole))
+    if data.keys() != {"body", "proof"} or not is_canonical(data, whole):
+        raise ValueError("not as it was signed")
+    return data
 
 
 def _certificate(path: Path) -> Certificate:

@@ -79,8 +79,10 @@ class Event:
 
     @classmethod
     def from_json(cls, data: Json) -> Event:
-        """Raises ValueError where a part is missing or of another type."""
-        event = cls(**{name: data[name] for name in _PARTS})
+        """Raises ValueError where a part is missing, unknown or of another type."""
+        if data.keys() != _PARTS.keys():
+            raise ValueError("an event has other parts")
+        event = cls(**data)
         if any(type(getattr(event, name)) is not kind for name, kind in _PARTS.items()):
             raise ValueError("an event has parts of other types")
         return event

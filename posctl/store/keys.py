@@ -9,6 +9,7 @@ AES-256-GCM; only a test set-up may leave them open.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ _TEST_ORGANISATION = "posctl TEST, never for production"
 _ROOT_YEARS = 10
 _OPERATOR_DAYS = 730
 _NO_CERTIFICATE = (KeyError, TypeError, ValueError, AttributeError)
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _MEMORY_KIB, _PASSES, _LANES = 65536, 3, 4  # RFC 9106, section 4
 
 
@@ -135,7 +137,9 @@ def check_signature(
             valid at that time) or ``signature.wrong``.
     """
     try:
-        certificate = x509.load_pem_x509_certificate(proof["certificate"].encode())
+        if proof.keys() != {"certificate", "signature"}:
+            raise ValueError("other parts than a proof has")
+        certificate = _read_certificate(proof["certificate"])
         certificate.verify_directly_issued_by(root)
     except (*_NO_CERTIFICATE, x509.InvalidVersion, InvalidSignature):
         raise CheckFailed("signature.certificate", purpose=purpose) from None
@@ -145,11 +149,21 @@ def check_signature(
     try:
         if not isinstance(key, Ed25519PublicKey):
             raise InvalidSignature
+        if not _SIGNATURE.fullmatch(proof["signature"]):
+            raise InvalidSignature
         signature = bytes.fromhex(proof["signature"])
         key.verify(signature, _signed_bytes(purpose, body))
     except (KeyError, TypeError, ValueError, InvalidSignature):
         raise CheckFailed("signature.wrong", purpose=purpose) from None
     return _signer(certificate)
+
+
+def _read_certificate(text: str) -> x509.Certificate:
+    """Nothing stands around it: no reader finds another certificate in the text."""
+    certificate = x509.load_pem_x509_certificate(text.encode())
+    if certificate.public_bytes(Encoding.PEM).decode() != text:
+        raise ValueError("not as a certificate is written")
+    return certificate
 
 
 def _signer(certificate: x509.Certificate) -> Signer:
