@@ -576,7 +576,7 @@ def test_an_application_that_is_still_open_is_not_rejected(site: Site) -> None:
         commit.Commit.sign = real  # type: ignore[method-assign]
     with site.bench.ledger.locked() as ledger:
         (asked,) = ledger.applications.values()
-        asked.status = "05"
+        asked.status = "18"
     assert site.commit(number).error["code"] == "commit.manual"
     with site.bench.ledger.locked():
         asked.status = "03"
