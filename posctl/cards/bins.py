@@ -44,7 +44,7 @@ class BinTable:
     rows: Mapping[tuple[str, int], str]
     origin: str
 
-    def kind(self, number: CardNumber) -> str:
+    def kind_of(self, number: CardNumber) -> str:
         """``debit``, ``credit``, ``quasi-credit``, ``prepaid`` or ``unknown``."""
         digits = number.reveal()
         for size in range(_LONGEST, _SHORTEST - 1, -1):

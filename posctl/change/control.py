@@ -11,10 +11,6 @@ from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed
 
-FREEZE_REASONS = ("dispute", "security", "request")
-"""Why an order is frozen: takings are in dispute; something was tampered with or
-forged; a party asked for it."""
-
 
 def cancel(journal: Journal, name: str, reason: str) -> Order:
     """Withdraw an order that the provider has not heard of. Twice is harmless.

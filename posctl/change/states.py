@@ -181,3 +181,7 @@ HANDS_OVER: dict[str, Holder] = {
     "order.closed": Holder.OFFICE,
 }
 """After these events the order is in the other place's hands."""
+
+FREEZE_REASONS = ("dispute", "security", "request")
+"""Why an order is frozen: takings are in dispute; something was tampered with or
+forged; a party asked for it."""

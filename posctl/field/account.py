@@ -89,9 +89,13 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
 
 def type_card(person: Person, bins: BinTable) -> NewAccount:
     """A card's number, typed twice (R18, R21). Its kind is what the BIN table says."""
-    number = _twice(person, "ask.new_number", typed_card)
+    number = _twice(
+        person,
+        lambda: person.ask("ask.new_number", typed_card, secret=True),
+        typed_card,
+    )
     facts = {
-        "kind": bins.kind(number),
+        "kind": bins.kind_of(number),
         "kind_by": bins.origin,
         "luhn": True,
         "label": "",
@@ -101,15 +105,19 @@ def type_card(person: Person, bins: BinTable) -> NewAccount:
 
 def type_corporate(person: Person) -> NewAccount:
     """A company's account: no rule of cards applies to it (R18)."""
-    number = _twice(person, "ask.new_account", typed_account)
+    number = _twice(
+        person,
+        lambda: person.ask("ask.new_account", typed_account, secret=True),
+        typed_account,
+    )
     facts = {"kind": CORPORATE, "luhn": True, "label": ""}
     return NewAccount(number, "typed twice", facts)
 
 
-def _twice(person: Person, question: str, check: Callable[[str], N]) -> N:
+def _twice(person: Person, ask: Callable[[], N], check: Callable[[str], N]) -> N:
     """Raises CheckFailed ``number.differs``: three pairs that did not agree."""
     for _try in range(_TRIES):
-        first = person.ask(question, check, secret=True)
+        first = ask()
         if person.ask("ask.new_number_again", check, secret=True) == first:
             return first
         person.tell("account.differs")  # either may be the wrong one

@@ -74,9 +74,7 @@ class Application:
             return self._apply_once(order)
         except Refused as refusal:
             if refusal.code == "provider.duplicate":
-                raise Disputed(
-                    refusal.code, namespace=refusal.namespace, raw=refusal.raw
-                ) from refusal
+                raise Disputed(refusal.code, **_said(refusal)) from refusal
             raise
 
     def _apply_once(self, order: Order) -> Json:
@@ -89,9 +87,7 @@ class Application:
                 raise LinkFailed(
                     refusal.code,
                     sent=False,
-                    namespace=refusal.namespace,
-                    raw=refusal.raw,
-                    text="",
+                    **_said(refusal),
                 ) from refusal
             raise
         return {"application": answer}
@@ -181,9 +177,7 @@ class Application:
         signed by another way."""
         if self._was_signed(order, patience=0.0):
             return {"application": order.application, "refused": refusal.raw}
-        raise Disputed(
-            refusal.code, namespace=refusal.namespace, raw=refusal.raw
-        ) from refusal
+        raise Disputed(refusal.code, **_said(refusal)) from refusal
 
     def _was_signed(self, order: Order, *, patience: float) -> bool:
         """After a signature was sent, no failure to ask means that it was not."""
@@ -272,11 +266,17 @@ def _check_picture(order: Order, kind: str, body: bytes) -> None:
         raise CheckFailed("document.others", order=order.number)
 
 
+def _said(refusal: Refused) -> dict[str, str]:
+    """Whose word it was, which, and its text, for an error made of it."""
+    text = str(refusal.params.get("text", ""))
+    return {"namespace": refusal.namespace, "raw": refusal.raw, "text": text}
+
+
 def _answered(call: Callable[[], T]) -> T:
     """A busy answer says nothing of what was done: it counts as no answer (R32)."""
     try:
         return call()
     except Refused as refusal:
         if refusal.code in _UNANSWERED:
-            raise LinkFailed(refusal.code, raw=refusal.raw) from refusal
+            raise LinkFailed(refusal.code, **_said(refusal)) from refusal
         raise

@@ -102,8 +102,10 @@ class Commit:
         order = self._perform(
             "apply", {"request_seq": sequence, "apply_commits": commits}
         )
-        done = "commit.submitted" if commits else "commit.applied"
-        person.tell(done, application=order.application)
+        if commits:
+            person.tell("commit.submitted", application=order.application)
+        else:
+            person.tell("commit.applied", application=order.application)
 
     def sign(self) -> None:
         """THE COMMIT POINT. Nothing that was checked may have changed by now, unless

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from posctl.change.control import FREEZE_REASONS
-from posctl.change.states import Holder, State
+from posctl.change.states import FREEZE_REASONS, Holder, State
 from posctl.cli.change.group import change
 from posctl.cli.command import command
 from posctl.cli.console import Console

@@ -76,7 +76,7 @@ MESSAGES: dict[str, str] = {
     "help.approval.sign": "Show the request in FILE and sign it: on the colleague's"
     " own machine.",
     "help.approval.take": "Take the colleague's answer in FILE for ORDER (office).",
-    "help.audit": "Is the log whole, and does it hold what left this machine?",
+    "help.audit": "Whether the log is whole, and holds what left this machine.",
     "help.audit.verify": "Check both chains and the projection, and that heads"
     " carried outside are known.",
     "help.audit.export": "Write every event of a place, its head signed.",

@@ -6,6 +6,14 @@ from posctl.field.steps import Context
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 
+_REFUSALS = {
+    "micro": "eligibility.micro",
+    "individual": "eligibility.individual",
+    "enterprise": "eligibility.enterprise",
+    "government": "eligibility.government",
+    "other": "eligibility.other",
+}
+
 
 def run(context: Context) -> Json:
     """Raises CheckFailed ``eligibility.unknown``, or with its own code for each type of
@@ -17,5 +25,5 @@ def run(context: Context) -> Json:
     allowed = context.place.profile.accounts_for(subject)
     if order.account_type not in allowed:
         account, words = order.account_type, ", ".join(allowed) or "-"
-        raise CheckFailed(f"eligibility.{subject}", account=account, allowed=words)
+        raise CheckFailed(_REFUSALS[subject], account=account, allowed=words)
     return {"subject": subject, "account": order.account_type}

@@ -36,7 +36,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "eligibility.micro": (
         "a micro merchant may not have this account: {account}; allowed: {allowed}",
-        "use the operator's own card",
+        "use the card of the owner",
     ),
     "eligibility.individual": (
         "an individual business may not have this account: {account}; allowed:"
