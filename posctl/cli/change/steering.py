@@ -116,12 +116,12 @@ def _roll_back(
     from posctl.field import course
     from posctl.office import commit as office_commit
 
-    order = _held(console, home, number)
+    order = find_in_place(console, home, number)[1]
     if order.final and order.state is not State.ROLLED_BACK:
         raise order_over(order)
     if not order.may_roll_back and not order.final:
         raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
-    if order.holder is Holder.FIELD:
+    if _held(console, home, number).holder is Holder.FIELD:
         return course.roll_back(field_session(console, home, operator), number)
     return office_commit.roll_back(office_session(console, home, operator), number)
 
