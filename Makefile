@@ -2,7 +2,7 @@
 PY = .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test lint bench docs fresh clean
+.PHONY: demo test lint bench docs vectors fresh clean
 
 demo: .venv/ready
 	$(PY) -m posctl demo
@@ -26,6 +26,10 @@ docs: .venv/ready
 	$(PY) docs/make_troubleshooting.py
 	$(PY) docs/make_man.py
 	$(PY) tests/cli/test_help.py
+
+# Order files of a bench, good and bad; see docs/order-file.md.
+vectors: .venv/ready-to-test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PY) tests/vectors/order-file/make.py
 
 # Both commands of the README in an empty Debian root.
 fresh:

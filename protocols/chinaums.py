@@ -2,19 +2,23 @@
 
 A request is a form of three fields: ``json_data`` (hexadecimal of 3DES-ECB with PKCS5
 padding over UTF-8 JSON), ``sign_data`` (hexadecimal SHA-256 of the same JSON bytes)
-and ``accesser_id`` in clear. An answer is plain JSON.
+and ``accesser_id`` in clear. An answer is plain JSON. The link by which a merchant
+signs in his browser holds the same fields in its query; a push comes as the same form.
 
 This protects little: ECB shows equal blocks, 3DES is obsolete, and a bare hash proves
-no sender. So the format is only ever carried by verified TLS.
+no sender. So the format is only ever carried by verified TLS. Who knows the text of
+some blocks can put a push together from them: it may prompt a question, never more.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from binascii import hexlify
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -24,11 +28,13 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from protocols.errors import LocalError, RemoteError
+from protocols.jsonobject import read_object
 
 PATH = "/self-contract-nmrs/interface/autoReg"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 KEY_SIZE = 24
 LONGEST_SEQ = 30
+NOTICE = "alter_notify"
 PICTURE_LIMIT = 2 * 1024 * 1024
 
 OK = "0000"
@@ -67,7 +73,12 @@ APPLY_STATUS: Mapping[str, str] = {
     "99": "other",
 }
 
-_FORM_FIELDS = {"json_data", "sign_data", "accesser_id"}
+_FORM_START = b"json_data="
+_TEXT_END = b'"}'
+_BLOCK = TripleDES.block_size // 8
+_PIECE = 3 * 16 * 1024  # of a picture: whole groups of three bytes
+_SEALED_FIELDS = {"json_data", "sign_data"}
+_FORM_FIELDS = {*_SEALED_FIELDS, "accesser_id"}
 _HEAD = {
     "service": re.compile(r"[a-z_]{1,64}"),
     "accesser_id": re.compile(r".{1,64}"),
@@ -156,6 +167,17 @@ def build_request(
     Raises:
         LocalError: a head field of a wrong shape, or ``params`` that redefine one.
     """
+    text = _request_text(service, params, credentials, request_seq, request_date)
+    return seal_json(text, credentials)
+
+
+def _request_text(
+    service: str,
+    params: Mapping[str, object],
+    credentials: Credentials,
+    request_seq: str,
+    request_date: str,
+) -> bytes:
     head = {
         "service": service,
         "accesser_id": credentials.accesser_id,
@@ -167,20 +189,70 @@ def build_request(
     if wrong:
         raise LocalError(f"request head: {', '.join(wrong)}")
     text = json.dumps({**head, **params}, ensure_ascii=False, separators=(",", ":"))
-    return seal_json(text.encode(), credentials)
+    return text.encode()
 
 
 def seal_json(data: bytes, credentials: Credentials) -> bytes:
     """The form body around these very JSON bytes: encrypted, hashed, named."""
-    padder = PKCS7(TripleDES.block_size).padder()
-    encryptor = _cipher(credentials.key).encryptor()
-    padded = padder.update(data) + padder.finalize()
-    form = {
-        "json_data": (encryptor.update(padded) + encryptor.finalize()).hex().upper(),
-        "sign_data": hashlib.sha256(data).hexdigest(),
-        "accesser_id": credentials.accesser_id,
-    }
-    return urlencode(form).encode("ascii")
+    return b"".join(_sealed([data], credentials))
+
+
+class SealedPicture:
+    """The form body of a ``pic_upload``, made while it is sent: of the picture's text
+    and its cipher no more than a piece is held at a time.
+
+    ``len`` is its size in bytes; it can be gone through again. See ``build_request``.
+
+    Args:
+        media_type: as in ``image/jpeg``.
+        data: the picture; nothing here looks at its size.
+
+    Raises:
+        LocalError: as ``build_request``.
+    """
+
+    def __init__(
+        self,
+        media_type: str,
+        data: bytes,
+        credentials: Credentials,
+        *,
+        request_seq: str,
+        request_date: str,
+    ) -> None:
+        params = {"pic_base64": picture_prefix(media_type)}
+        text = _request_text(
+            "pic_upload", params, credentials, request_seq, request_date
+        )
+        self._head, self._tail = text[: -len(_TEXT_END)], _TEXT_END
+        self._data = data
+        self._credentials = credentials
+
+    def __iter__(self) -> Iterator[bytes]:
+        return _sealed(self._pieces(), self._credentials)
+
+    def __len__(self) -> int:
+        plain = len(self._head) + base64_size(len(self._data)) + len(self._tail)
+        padded = (plain // _BLOCK + 1) * _BLOCK
+        return (
+            len(_FORM_START) + 2 * padded + len(_form_end("0" * 64, self._credentials))
+        )
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._head
+        for at in range(0, len(self._data), _PIECE):
+            yield base64.b64encode(self._data[at : at + _PIECE])
+        yield self._tail
+
+
+def picture_prefix(media_type: str) -> str:
+    """What stands before a picture's base64 text; both together are limited."""
+    return f"data:{media_type};base64,"
+
+
+def base64_size(size: int) -> int:
+    """Characters of the base64 text of so many bytes."""
+    return (size + 2) // 3 * 4
 
 
 def open_request(
@@ -195,21 +267,38 @@ def open_request(
         RequestError: 1005 unknown accesser or not decryptable, 1001 signature,
             1004 not a JSON object, 1003 a head field missing or wrong.
     """
-    form = _read_form(body)
+    form = _read_form(body, _FORM_FIELDS)
     key = find_key(form["accesser_id"])
     if key is None:
         raise RequestError(BAD_CIPHER, "unknown accesser", field="accesser_id")
-    data = _decrypt(form["json_data"], key)
-    signature = hashlib.sha256(data).hexdigest().encode()
-    if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
-        raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
-    fields = _read_object(data)
-    if fields is None:
-        raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
+    fields = _unsealed(form, key)
     for name in sorted(_wrong_fields(fields)):
         raise RequestError(BAD_FIELD, "missing or wrong", field=name)
     if fields["accesser_id"] != form["accesser_id"]:
         raise RequestError(BAD_FIELD, "two accessers", field="accesser_id")
+    return fields
+
+
+def build_notice(fields: Mapping[str, object], credentials: Credentials) -> bytes:
+    """The service's side of ``open_notice``: the form body of a push."""
+    text = json.dumps({"service_type": NOTICE, **fields}, ensure_ascii=False)
+    return seal_json(text.encode(), credentials)
+
+
+def open_notice(body: bytes, credentials: Credentials) -> dict[str, Any]:
+    """The fields of a push to this accesser. Its name may be missing: the key tells.
+
+    Raises:
+        RequestError: 1005 not decryptable or for another accesser, 1001 signature,
+            1004 not a form or not a JSON object, 1003 a form field missing or twice,
+            or no ``service_type``.
+    """
+    form = _read_form(body, _SEALED_FIELDS)
+    if form.get("accesser_id", credentials.accesser_id) != credentials.accesser_id:
+        raise RequestError(BAD_CIPHER, "another accesser", field="accesser_id")
+    fields = _unsealed(form, credentials.key)
+    if not isinstance(fields.get("service_type"), str):
+        raise RequestError(BAD_FIELD, "missing or not text", field="service_type")
     return fields
 
 
@@ -227,7 +316,7 @@ def parse_answer(body: bytes) -> Answer:
     Raises:
         RemoteError: not UTF-8, not one JSON object, a name twice, no ``res_code``.
     """
-    fields = _read_object(body)
+    fields = read_object(body)
     if fields is None:
         raise RemoteError("not a JSON object")
     code = fields.get("res_code")
@@ -240,6 +329,25 @@ def _cipher(key: bytes) -> Cipher[modes.ECB]:
     return Cipher(TripleDES(key), modes.ECB())  # noqa: S305 (the service's choice)
 
 
+def _sealed(pieces: Iterable[bytes], credentials: Credentials) -> Iterator[bytes]:
+    """The form around the JSON text that the pieces make up, piece by piece."""
+    padder = PKCS7(TripleDES.block_size).padder()
+    encryptor = _cipher(credentials.key).encryptor()
+    digest = hashlib.sha256()
+    yield _FORM_START
+    for piece in pieces:
+        digest.update(piece)
+        yield hexlify(encryptor.update(padder.update(piece))).upper()
+    last = encryptor.update(padder.finalize()) + encryptor.finalize()
+    yield hexlify(last).upper()
+    yield _form_end(digest.hexdigest(), credentials)
+
+
+def _form_end(signature: str, credentials: Credentials) -> bytes:
+    rest = {"sign_data": signature, "accesser_id": credentials.accesser_id}
+    return b"&" + urlencode(rest).encode("ascii")
+
+
 def _decrypt(text: str, key: bytes) -> bytes:
     decryptor = _cipher(key).decryptor()
     unpadder = PKCS7(TripleDES.block_size).unpadder()
@@ -250,38 +358,28 @@ def _decrypt(text: str, key: bytes) -> bytes:
         raise RequestError(BAD_CIPHER, "not decryptable", field="json_data") from None
 
 
-def _read_form(body: bytes) -> dict[str, str]:
+def _unsealed(form: Mapping[str, str], key: bytes) -> dict[str, Any]:
+    data = _decrypt(form["json_data"], key)
+    signature = hashlib.sha256(data).hexdigest().encode()
+    if not hmac.compare_digest(signature, form["sign_data"].lower().encode()):
+        raise RequestError(BAD_SIGNATURE, "signature does not fit", field="sign_data")
+    fields = read_object(data)
+    if fields is None:
+        raise RequestError(BAD_JSON, "not a JSON object", field="json_data")
+    return fields
+
+
+def _read_form(body: bytes, required: set[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=8)
     except ValueError:
         raise RequestError(BAD_JSON, "not a form") from None
     form = dict(pairs)
-    missing = _FORM_FIELDS - form.keys()
+    missing = required - form.keys()
     if missing or len(form) != len(pairs):
         name = min(missing, default=None)
         raise RequestError(BAD_FIELD, "form field missing or twice", field=name)
     return form
-
-
-def _read_object(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _wrong_fields(fields: Mapping[str, Any]) -> set[str]:

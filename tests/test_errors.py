@@ -351,7 +351,8 @@ def test_no_receipt_before_the_change_is_effective(site: Site) -> None:
 @pytest.mark.req("R8")
 @pytest.mark.req("R47")
 def test_a_closed_window(quiet: Site, tmp_path: Path) -> None:
-    always = example("emulator").replace("closed = []", 'closed = [["00:00", "00:00"]]')
+    all_day = "closed = [[00:00:00, 00:00:00]]"
+    always = example("emulator").replace("closed = []", all_day)
     (tmp_path / "shut.toml").write_text(always, "utf-8")
     shut = replace(quiet, home=tmp_path / "shut")
     options = setup_options(quiet.bench)

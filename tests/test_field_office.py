@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from msgspec.structs import replace
 from world import MOBILE, RUN_ANSWERS, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from posctl.cli.console import Console
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, ClosedNow
 from posctl.office import approve, commit
 from posctl.office.place import OfficePlace, Session, open_secrets
 from posctl.store import keys
@@ -208,13 +209,10 @@ def test_the_screen_shows_all_that_is_confirmed(site: Site) -> None:
 def test_the_commit_looks_at_the_window_again(site: Site) -> None:
     number = site.approved()
     late = office(site, timedelta())
-    object.__setattr__(late.place.profile, "windows", AlwaysClosed())
-    with pytest.raises(CheckFailed) as caught:
+    shut = ((time(), time()),)
+    windows = replace(late.place.profile.windows, closed=shut)
+    late.place.profile = replace(late.place.profile, windows=windows)
+    with pytest.raises(ClosedNow) as caught:
         commit.commit(late, number, 1.0)
     assert caught.value.code == "window.closed"
     assert site.run("orders", "show", number).ok()["state"] == "APPROVED"
-
-
-class AlwaysClosed:
-    def check(self, now: datetime) -> None:
-        raise CheckFailed("window.closed", opens="tomorrow")

@@ -14,6 +14,7 @@ from world import RUN_ANSWERS, Site
 
 from emulator.bench import OLD_NUMBER
 from posctl.change import orderfile
+from posctl.model.canonical import canonical
 from posctl.model.errors import CheckFailed
 from posctl.store import keys, profiles
 from posctl.store.eventlog import Event
@@ -41,7 +42,7 @@ def rewrite(site: Site, path: Path, change: Callable[[File], None]) -> None:
     data = json.loads(path.read_text())
     change(data)
     resign(site, data)
-    path.write_text(json.dumps(data))
+    path.write_bytes(canonical(data))
 
 
 def root_of(home: Home) -> keys.Operator:
@@ -101,7 +102,15 @@ def test_junk_is_refused_in_words(site: Site, tmp_path: Path, junk: bytes) -> No
 @pytest.mark.req("R30")
 def test_a_field_file_cannot_hold_an_approval(site: Site, sent: Path) -> None:
     """The technician holds his own key and writes what only the office may."""
-    approval = {"approver": "wang", "digest": "", "proof": {}}
+    approval = {
+        "approver": "wang",
+        "digest": "",
+        "proof": {},
+        "steps": {name: {} for name in ("identity", "old_account", "office_caps")},
+        "cooling_hours": 0,
+        "name_grade": "EQUAL",
+        "account_id": "",
+    }
     rewrite(site, sent, lambda d: add_events(d, ("order.approved", approval)))
     assert approve(site, sent) == "chain.maker"
 
@@ -124,14 +133,14 @@ def test_the_signer_is_the_operator_of_the_order(site: Site, sent: Path) -> None
     keys.save_operator(home.operators, zhao, None)
     data = json.loads(sent.read_text())
     resign(site, data, "zhao")
-    sent.write_text(json.dumps(data))
+    sent.write_bytes(canonical(data))
     assert approve(site, sent) == "signature.other"
 
 
 def test_the_office_cannot_send_as_the_field(site: Site, sent: Path) -> None:
     data = json.loads(sent.read_text())
     resign(site, data, "wang")
-    sent.write_text(json.dumps(data))
+    sent.write_bytes(canonical(data))
     assert approve(site, sent) == "signature.role"
 
 
@@ -140,7 +149,7 @@ def test_somebody_elses_root_is_refused(site: Site, sent: Path) -> None:
     mallory = keys.issue(other, "li", keys.TECHNICIAN, datetime.now(UTC))
     data = json.loads(sent.read_text())
     data["proof"] = mallory.sign("order file", data["body"])
-    sent.write_text(json.dumps(data))
+    sent.write_bytes(canonical(data))
     assert approve(site, sent) == "signature.certificate"
 
 

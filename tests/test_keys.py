@@ -146,9 +146,9 @@ def test_no_operator_signs_a_profile(root: keys.Operator, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("version = 1", 'version = "x"'), "invalid literal"),
-        (('change = "0.00"', 'change = "free"'), "Conversion"),
-        (("[poll]", "[pol]"), "poll is missing"),
+        (("version = 1", 'version = "x"'), "Expected `int`"),
+        (('change = "0.00"', 'change = "free"'), "$.fees.change"),
+        (("[poll]", "[pol]"), "unknown field `pol`"),
         (("baud = 9600", "baud"), "at line"),
         (('timezone = "Asia/Shanghai"', 'timezone = "Mars/North"'), "Mars/North"),
     ],

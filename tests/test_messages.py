@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -23,6 +23,7 @@ from posctl.cli.root import posctl as root_command
 from posctl.cli.text.errors import ERRORS
 from posctl.cli.text.labels import VALUES
 from posctl.cli.text.messages import MESSAGES
+from posctl.model.profile import Ask
 
 SOURCE = Path(posctl.__file__).parent
 CATALOGUE = SOURCE / "cli" / "text" / "messages.py"
@@ -30,7 +31,7 @@ CODE = re.compile(r"[a-z]+\.[a-z_]+")
 ID = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 SAYS = (
     *("tell", "waiting", "ask", "confirm", "_", "_title", "command", "group"),
-    *("output_option", "_shop"),
+    *("output_option", "paper_options", "_shop", "_ask"),
 )
 """Functions whose message id is the one constant with a dot among their first three."""
 LAST_WORDS = {"unexpected", "interrupted"}
@@ -167,6 +168,7 @@ def said() -> list[Use]:
     named = [f"help.{name}" for name in COMMANDS]
     named += [f"label.{name}" for name in names_in(schema())]
     named += [f"value.{name}" for name in VALUES]
+    named += [f"ask.{name}" for name in get_args(Ask)]
     return used + [Use(id, frozenset(), "a table") for id in named]
 
 
@@ -307,7 +309,7 @@ def test_every_option_that_a_text_names_exists() -> None:
 
 HEAVY = (
     *("serial", "smartcard", "cryptography", "asyncio", "urllib3", "ssl"),
-    *("http.client", "sqlite3", "tomllib", "rich"),
+    *("http.client", "sqlite3", "tomllib", "rich", "fpdf", "fontTools", "segno"),
 )
 
 HELP = """

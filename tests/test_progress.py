@@ -107,7 +107,7 @@ def test_a_provider_that_never_ends_its_answer(site: Site) -> None:
     site.bench.provider.faults.add(Fault("terminals_qry", "drip", seconds=0.5))
     program = [
         "-c",
-        "from posctl.office import approve; approve.CALL_SECONDS = 1.0; " + MAIN,
+        "from posctl.office.steps import identity as i; i.CALL_SECONDS = 1.0; " + MAIN,
     ]
     arguments = ["change", "commit", number, "--json"]
     done = Command(site, arguments, program=program).start().finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from posctl.change.states import (
     EFFECTS,
     FINAL,
     MADE_IN,
+    THAWS,
     TRANSITIONS,
     UNCOMMITTED,
     Holder,
@@ -30,6 +32,13 @@ OPENED = {
     "confirm": "binding_tag",
     "field_id": "AAAA",
     "address": "tcp:1",
+    "steps": ["windows", "card_kind", "identity"],
+    "account_type": "card",
+}
+EVIDENCE: dict[str, dict[str, object]] = {
+    "preflight.passed": {"windows": {}},
+    "order.proposed": {"card_kind": {}},
+    "order.approved": {"identity": {}},
 }
 PAYLOADS: dict[str, dict[str, object]] = {
     "order.opened": OPENED,
@@ -40,7 +49,11 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "old_mask": "621234******1265",
         "old_version": 1,
     },
-    "preflight.passed": {"documents": [], "fee": "0.00"},
+    "preflight.passed": {
+        "documents": [],
+        "fee": "0.00",
+        "steps": EVIDENCE["preflight.passed"],
+    },
     "backup.proved": {"backup": "b"},
     "account.sealed": {
         "new_mask": "621626*********0018",
@@ -53,9 +66,20 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "branch": "102100099996",
         "apdus": 1,
     },
-    "order.proposed": {"valid_until": "2026-12-08T00:00:00.000Z"},
-    "order.approved": {"approver": "wang"},
-    "apply.intended": {"request_seq": "1"},
+    "order.proposed": {
+        "valid_until": "2026-12-08T00:00:00.000Z",
+        "steps": EVIDENCE["order.proposed"],
+    },
+    "binding.read": {"provider_mask": "621234******1265"},
+    "order.approved": {
+        "approver": "wang",
+        "cooling_hours": 0,
+        "name_grade": "EQUAL",
+        "account_id": "i",
+        "steps": EVIDENCE["order.approved"],
+    },
+    "order.cooling": {"cool_until": "2026-11-26T00:00:00.000Z"},
+    "apply.intended": {"request_seq": "1", "apply_commits": False},
     "apply.done": {"application": "a"},
     "receipt.issued": {"receipt": "r"},
     "order.returned": {"expected_tag": None},
@@ -70,6 +94,19 @@ TO_EFFECTIVE = [
     *TO_SUBMITTED,
     *"sign.intended sign.done provider.effective readback.done".split(),
 ]
+
+
+class SetClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 23, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -100,7 +137,8 @@ def test_every_kind_is_refused_in_every_other_state(kind: str) -> None:
         before = _order(state, effect, holder).to_json()
         if _fits(kind, effect) and _allowed(kind, state, holder):
             after = fold(before, _event(kind))
-            assert after["state"] == TRANSITIONS[kind][state]
+            thawed = State.PROPOSED if kind == THAWS else None
+            assert after["state"] == (thawed or TRANSITIONS[kind][state])
             continue
         with pytest.raises(CheckFailed) as caught:
             fold(before, _event(kind))
@@ -121,6 +159,9 @@ def _fits(kind: str, effect: str | None) -> bool:
 def _order(state: State, effect: str | None, holder: Holder) -> Order:
     opened = fold(None, _event("order.opened"))
     changed = {"state": state, "effect": effect, "holder": holder}
+    if state is State.FROZEN:
+        since = "2026-11-22T00:00:00.000Z"
+        changed |= {"frozen_in": State.PROPOSED, "frozen_since": since}
     return Order.from_json({**opened, **changed})
 
 
@@ -173,10 +214,71 @@ def test_states_that_rollback_leaves_lead_nowhere_effective() -> None:
     assert set(moves.values()) == {State.ROLLED_BACK}
 
 
-def test_states_without_a_way_in_are_known() -> None:
-    """They belong to freezing and cooling off, which no command does yet."""
+def test_every_state_has_a_way_in_and_those_that_are_not_final_a_way_out() -> None:
     reached = {after for moves in TRANSITIONS.values() for after in moves.values()}
-    assert set(State) - reached == {State.COOLING, State.FROZEN}
+    assert reached == set(State)
+    left = {s for moves in TRANSITIONS.values() for s, to in moves.items() if s != to}
+    assert left >= set(State) - FINAL - {State.FROZEN}  # a thaw leads back
+
+
+@pytest.mark.req("R27")
+@pytest.mark.parametrize("gate", sorted(EVIDENCE))
+def test_no_gate_without_the_evidence_of_its_steps(log: EventLog, gate: str) -> None:
+    """Neither less nor more: a step that is missing, and one that nobody wanted."""
+    kinds = TO_SUBMITTED[: TO_SUBMITTED.index(gate)]
+    play(log, kinds)
+    for steps in ({}, {**EVIDENCE[gate], "clock": {}}, None):
+        with pytest.raises(CheckFailed) as caught:
+            log.append("AAAA-0001", gate, {**PAYLOADS[gate], "steps": steps})
+        assert caught.value.code == "order.steps"
+    log.append("AAAA-0001", gate, PAYLOADS[gate])
+
+
+@pytest.mark.req("R31")
+def test_nothing_is_submitted_before_a_cooling_off_is_over(log: EventLog) -> None:
+    kinds = TO_SUBMITTED[: TO_SUBMITTED.index("order.approved")]
+    play(log, kinds)
+    log.append(
+        "AAAA-0001",
+        "order.approved",
+        {**PAYLOADS["order.approved"], "cooling_hours": 24},
+    )
+    with pytest.raises(CheckFailed):
+        log.append("AAAA-0001", "apply.intended", PAYLOADS["apply.intended"])
+    assert play(log, ["order.cooling"]).state is State.COOLING
+    assert play(log, ["order.cooled", "apply.intended"]).effect == "apply"
+
+
+@pytest.mark.req("R34")
+def test_the_clock_of_a_frozen_order_stands_still(tmp_path: Path) -> None:
+    clock = SetClock()
+    log = EventLog(tmp_path / "log.db", fold, clock)
+    order = play(log, TO_SUBMITTED)
+    before = order.expires
+    for days in (2, 3):
+        play(log, ["order.frozen"])
+        clock.moment += timedelta(days=days)
+        order = play(log, ["order.thawed"])
+    assert before is not None
+    assert order.expires == before + timedelta(days=5)
+    assert order.state is State.SUBMITTED
+    log.close()
+
+
+@pytest.mark.req("R37")
+def test_an_application_commits_where_the_provider_does_not_sign(
+    log: EventLog,
+) -> None:
+    kinds = TO_SUBMITTED[: TO_SUBMITTED.index("apply.intended")]
+    assert play(log, kinds).may_roll_back
+    commits = {"request_seq": "1", "apply_commits": True}
+    log.append("AAAA-0001", "apply.intended", commits)
+    log.append("AAAA-0001", "apply.void", {"not_reached": "host.unreachable"})
+    assert play(log, []).may_roll_back
+    log.append("AAAA-0001", "apply.intended", commits)
+    assert not play(log, ["apply.done"]).may_roll_back
+    with pytest.raises(CheckFailed):
+        log.append("AAAA-0001", "rollback.done", {})
 
 
 def test_each_kind_is_made_somewhere() -> None:

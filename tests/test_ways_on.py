@@ -15,6 +15,7 @@ from test_handover import approve, root_of
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
+from posctl.model.canonical import canonical
 from posctl.store.home import Home
 
 # -- ways on ---------------------------------------------------------------------
@@ -103,7 +104,7 @@ def test_boxes_of_another_type_are_refused(
         data = json.loads(sent.read_text())
         data["boxes"] = boxes
         broken = sent.with_name("broken")
-        broken.write_text(json.dumps(data))
+        broken.write_bytes(canonical(data))
         assert approve(site, broken) == "orderfile.unreadable"
 
 

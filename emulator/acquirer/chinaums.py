@@ -4,7 +4,8 @@ It offers what the real interface (1.1.13) offers and no more: there is no call 
 reads the settlement account back and none that cancels. An application that nobody
 signs takes no effect; a signed one is reviewed, and becomes effective or fails, with
 time. The ledger does not say in which area a branch is, so ``branch_bank_list`` takes
-any area code of the right shape.
+any area code of the right shape. A push says of which application it speaks and its
+status, no more: what else the real one carries is not public.
 """
 
 from __future__ import annotations
@@ -15,15 +16,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
+from emulator.acquirer import signpage
+from emulator.acquirer.faces import HttpRequest, HttpResponse
 from emulator.acquirer.ledger import (
+    PARAMETERS_CHANGED,
     AccountKind,
     Application,
     BankAccount,
     Ledger,
     Merchant,
+    objection,
 )
+from emulator.acquirer.notices import NoticeQueue, Notify
 from emulator.acquirer.pictures import PictureStore
+from emulator.acquirer.rules import Rules
 from protocols import chinaums as wire
 from protocols.chinaums import Credentials, RequestError
 
@@ -38,15 +46,21 @@ _CARD_PICTURES = frozenset({"0025", "0026"})
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _VERIFY_PAUSE = 4 * 3600.0
 _VERIFY_TRIES = 5
-PARAMETERS_CHANGED = 6
 
 
 @dataclass(frozen=True)
 class Accesser:
-    """A party that may call: its credentials and the merchants it looks after."""
+    """A party that may call.
+
+    Args:
+        merchants: the MIDs it looks after.
+        signs: it may sign by itself (automatic mode); else only the merchant, in his
+            browser.
+    """
 
     credentials: Credentials
     merchants: frozenset[str]
+    signs: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,10 +82,9 @@ class Course:
 
 @dataclass
 class _PennyDrop:
-    """A random amount in fen, sent at a moment of the clock, and the tries left."""
+    """A random amount in fen, and the tries left."""
 
     amount: int
-    sent_at: float
     tries: int = _VERIFY_TRIES
 
 
@@ -82,6 +95,9 @@ class _Memory:
     sequences: set[tuple[str, str]] = field(default_factory=set)
     pictures: PictureStore = field(default_factory=PictureStore)
     drops: dict[str, _PennyDrop] = field(default_factory=dict)
+    paid_at: dict[str, float] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    opened_by: dict[str, Credentials] = field(default_factory=dict)
 
 
 class AccountChangeService:
@@ -89,7 +105,8 @@ class AccountChangeService:
 
     Args:
         clock: seconds, any origin; audits take time on it.
-        penny: gives the amount in fen of a penny drop.
+        notify: gets a push when an application is done or has failed; see
+            ``NoticeQueue``. None: nobody asked for pushes.
     """
 
     def __init__(
@@ -99,14 +116,16 @@ class AccountChangeService:
         *,
         course: Course | None = None,
         clock: Callable[[], float] = time.monotonic,
-        penny: Callable[[], int] = lambda: 1 + secrets.randbelow(99),
+        rules: Rules | None = None,
+        notify: Notify | None = None,
     ) -> None:
         self._ledger = ledger
         self._accessers = {a.credentials.accesser_id: a for a in accessers}
         self._course = course or Course()
         self._clock = clock
-        self._penny = penny
+        self._rules = rules or Rules()
         self._memory = _Memory()
+        self.notices = NoticeQueue(notify, clock) if notify else None
 
     def receive(self, body: bytes) -> Fields:
         """Decrypt and check a form body; nothing is done or remembered yet.
@@ -121,39 +140,85 @@ class AccountChangeService:
         echo = {"request_seq": fields["request_seq"]}
         try:
             with self._ledger.locked():
-                self.advance()
+                self._advance()
                 return wire.build_answer(wire.OK, {**echo, **self._dispatch(fields)})
         except RequestError as error:
             return wire.build_answer(error.res_code, echo, res_msg=str(error))
 
+    def sign_page(self, request_target: str) -> tuple[int, bytes]:
+        """What a browser gets for a signing link, or for its form with the code: an
+        HTTP status and a page. To look at it signs nothing."""
+        path, _, query = request_target.partition("?")
+        if path != wire.PATH:
+            return 404, signpage.told_page("404")
+        try:
+            fields = self.receive(query.encode("utf-8", "replace"))
+            with self._ledger.locked():
+                self._advance()
+                return 200, self._sign_in_browser(fields, dict(parse_qsl(query)))
+        except RequestError as error:
+            return 400, signpage.told_page(f"{error.res_code} {error}")
+
     def advance(self) -> None:
-        """Move every signed application to where the clock says it is now."""
-        now = self._clock()
+        """Move every signed application to where the clock says it is now, and push
+        what is to be told."""
         with self._ledger.locked():
-            for application in self._ledger.applications.values():
-                if application.signed_at is not None:
-                    self._review(application, now - application.signed_at)
+            self._advance()
+        if self.notices:
+            self.notices.deliver()
 
     def penny_drop(self, reg_id: str) -> int:
         """The amount in fen that the company's bank statement shows."""
         with self._ledger.locked():
             return self._memory.drops[reg_id].amount
 
+    def signing_code(self, reg_id: str) -> str:
+        """The code in the short message that a look at the signing link sends."""
+        with self._ledger.locked():
+            return self._memory.codes[reg_id]
+
+    def _advance(self) -> None:
+        now = self._clock()
+        for application in self._ledger.applications.values():
+            if application.signed_at is not None:
+                self._review(application, now - application.signed_at)
+
     def _key_of(self, accesser_id: str) -> bytes | None:
         accesser = self._accessers.get(accesser_id)
         return accesser.credentials.key if accesser else None
 
     def _dispatch(self, fields: Fields) -> Done:
-        sequence = (fields["accesser_id"], fields["request_seq"])
-        if sequence in self._memory.sequences:
-            raise RequestError(wire.DUPLICATE_SEQ, "request_seq was used before")
-        self._memory.sequences.add(sequence)
+        self._use_sequence(fields)
         if fields["service"] not in self._handlers:
             raise RequestError(wire.BAD_FIELD, "unknown", field="service")
         required, handler = self._handlers[fields["service"]]
         for name in required:
             _text(fields, name)
         return handler(self, fields)
+
+    def _sequence_is_new(self, fields: Fields) -> tuple[str, str]:
+        sequence = (fields["accesser_id"], fields["request_seq"])
+        if sequence in self._memory.sequences:
+            raise RequestError(wire.DUPLICATE_SEQ, "request_seq was used before")
+        return sequence
+
+    def _use_sequence(self, fields: Fields) -> None:
+        self._memory.sequences.add(self._sequence_is_new(fields))
+
+    def _sign_in_browser(self, fields: Fields, query: dict[str, str]) -> bytes:
+        if fields["service"] != "alter_sign":
+            raise RequestError(wire.BAD_FIELD, "not by a link", field="service")
+        _text(fields, "ums_reg_id")
+        self._sequence_is_new(fields)
+        application = self._to_sign(fields)
+        codes = self._memory.codes
+        code = codes.setdefault(application.reg_id, self._rules.signing_code())
+        entered = query.pop(signpage.CODE_FIELD, None)
+        if entered != code:
+            return signpage.code_page(query, problem="验证码错误" if entered else "")
+        self._use_sequence(fields)
+        self._sign(application)
+        return signpage.told_page("签约成功")
 
     # The calls, one method each.
 
@@ -187,23 +252,29 @@ class AccountChangeService:
             raise RequestError(
                 wire.REFUSED, "old account differs", field="bank_acct_no"
             )
-        corporate = self._is_corporate(number)
-        self._memory.pictures.check(
-            fields["accesser_id"],
-            fields.get("pic_list", []),
-            frozenset() if corporate else _CARD_PICTURES,
+        account = self._account(merchant.mid, number)
+        corporate = account is not None and account.kind is AccountKind.CORPORATE
+        if self._rules.pictures_checked:
+            self._memory.pictures.check(
+                fields["accesser_id"],
+                fields.get("pic_list", []),
+                frozenset() if corporate else _CARD_PICTURES,
+            )
+        application = Application(
+            secrets.token_hex(16),
+            merchant.mid,
+            number,
+            TO_VERIFY if corporate else SIGNING,
         )
-        return self._open_application(
-            merchant, number, TO_VERIFY if corporate else SIGNING
-        )
+        return self._open(application, fields["accesser_id"])
 
     def _request_account_verify(self, fields: Fields) -> Done:
-        application = self._to_verify(fields)
-        drop = self._memory.drops.get(application.reg_id)
-        if drop and self._clock() - drop.sent_at < _VERIFY_PAUSE:
+        application, now = self._to_verify(fields), self._clock()
+        paid_at = self._memory.paid_at.get(application.new_account)
+        if paid_at is not None and now - paid_at < _VERIFY_PAUSE:
             raise RequestError(wire.VERIFY_TOO_EARLY, "once in four hours")
-        sent = _PennyDrop(self._penny(), self._clock())
-        self._memory.drops[application.reg_id] = sent
+        self._memory.paid_at[application.new_account] = now
+        self._memory.drops[application.reg_id] = _PennyDrop(self._rules.penny())
         return {}
 
     def _company_account_verify(self, fields: Fields) -> Done:
@@ -216,15 +287,14 @@ class AccountChangeService:
             return {}
         drop.tries -= 1
         if drop.tries == 0:
-            _enter(application, FAILED, "wrong amount, five times")
+            self._conclude(application, FAILED, "wrong amount, five times")
         raise RequestError(wire.REFUSED, f"wrong amount, {drop.tries} tries left")
 
     def _alter_sign(self, fields: Fields) -> Done:
-        application = self._application(fields)
-        if application.status != SIGNING:
-            raise RequestError(wire.REFUSED, "not waiting for a signature")
-        application.signed_at = self._clock()
-        _enter(application, SIGNED)
+        application = self._to_sign(fields)
+        if not self._accessers[fields["accesser_id"]].signs:
+            raise RequestError(wire.REFUSED, "the merchant signs, by the link")
+        self._sign(application)
         return {}
 
     def _alter_qry(self, fields: Fields) -> Done:
@@ -253,6 +323,16 @@ class AccountChangeService:
             raise RequestError(wire.REFUSED, "application is not known here")
         return application
 
+    def _to_sign(self, fields: Fields) -> Application:
+        application = self._application(fields)
+        if application.status != SIGNING:
+            raise RequestError(wire.REFUSED, "not waiting for a signature")
+        return application
+
+    def _sign(self, application: Application) -> None:
+        application.signed_at = self._clock()
+        _enter(application, SIGNED)
+
     def _to_verify(self, fields: Fields) -> Application:
         application = self._application(fields)
         if application.status != TO_VERIFY:
@@ -261,15 +341,18 @@ class AccountChangeService:
             raise RequestError(wire.REFUSED, "differs", field="company_account")
         return application
 
-    def _is_corporate(self, number: str) -> bool:
-        account = self._ledger.accounts.get(number)
-        return account is not None and account.kind is AccountKind.CORPORATE
+    def _account(self, mid: str, number: str) -> BankAccount | None:
+        known = self._ledger.accounts.get(number)
+        if known is None and mid in self._rules.any_corporate:
+            name = self._ledger.merchants[mid].name
+            return BankAccount(number, name, AccountKind.CORPORATE)
+        return known
 
-    def _open_application(self, merchant: Merchant, number: str, status: str) -> Done:
-        reg_id = secrets.token_hex(16)
-        application = Application(reg_id, merchant.mid, number, status)
-        application.history.append(status)
+    def _open(self, application: Application, accesser_id: str) -> Done:
+        reg_id = application.reg_id
+        application.history.append(application.status)
         self._ledger.applications[reg_id] = application
+        self._memory.opened_by[reg_id] = self._accessers[accesser_id].credentials
         return {"ums_reg_id": reg_id}
 
     def _review(self, application: Application, elapsed: float) -> None:
@@ -282,16 +365,24 @@ class AccountChangeService:
             self._decide(application)
 
     def _decide(self, application: Application) -> None:
-        account = self._ledger.accounts.get(application.new_account)
+        account = self._account(application.mid, application.new_account)
         merchant = self._ledger.merchants[application.mid]
-        reason = _objection(account, merchant)
+        reason = objection(account, merchant)
         if reason:
-            _enter(application, FAILED, reason)
-            return
+            return self._conclude(application, FAILED, reason)
         self._ledger.change_account(
             merchant.mid, application.new_account, request=PARAMETERS_CHANGED
         )
-        _enter(application, DONE)
+        self._conclude(application, DONE)
+
+    def _conclude(
+        self, application: Application, status: str, reason: str = ""
+    ) -> None:
+        _enter(application, status, reason)
+        owner = self._memory.opened_by.get(application.reg_id)
+        if self.notices and owner:
+            said = {"ums_reg_id": application.reg_id, "apply_status": status}
+            self.notices.add(wire.build_notice(said, owner))
 
     _handlers: ClassVar[
         dict[
@@ -319,20 +410,52 @@ class AccountChangeService:
     }
 
 
+class ChinaUmsFace:
+    """The service behind HTTP: one path; to a POST every answer has status 200, a GET
+    is a merchant's browser that opens a signing link.
+
+    A request is opened twice, as its name for the fault rules stands inside it.
+    """
+
+    paths: tuple[str, ...] = (wire.PATH,)
+    methods = frozenset({"POST", "GET"})
+    content_type = wire.CONTENT_TYPE
+
+    def __init__(self, service: AccountChangeService) -> None:
+        self._service = service
+
+    def call_name(self, request: HttpRequest) -> str | None:
+        """The name of the service asked for, as in ``alter_sign``."""
+        try:
+            return str(self._service.receive(request.body)["service"])
+        except RequestError:
+            return None
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "GET":
+            status, page = self._service.sign_page(request.target)
+            return HttpResponse(status, {"Content-Type": "text/html"}, page)
+        try:
+            fields = self._service.receive(request.body)
+        except RequestError as error:
+            return _ok(wire.build_answer(error.res_code, {}, res_msg=str(error)))
+        return _ok(self._service.perform(fields))
+
+    def busy(self, request: HttpRequest) -> HttpResponse:
+        return _ok(wire.build_answer(wire.SYSTEM, {}, res_msg="system busy"))
+
+    def advance(self) -> None:
+        self._service.advance()
+
+
+def _ok(body: bytes) -> HttpResponse:
+    return HttpResponse(200, {"Content-Type": "application/json;charset=UTF-8"}, body)
+
+
 def _enter(application: Application, status: str, reason: str = "") -> None:
     application.status = status
     application.fail_reason = reason
     application.history.append(status)
-
-
-def _objection(account: BankAccount | None, merchant: Merchant) -> str:
-    if account is None:
-        return "account does not exist"
-    if not account.is_open:
-        return "account is closed"
-    corporate = account.kind is AccountKind.CORPORATE
-    owner = merchant.name if corporate else merchant.operator
-    return "" if account.holder == owner else "account name differs"
 
 
 def _text(fields: Fields, name: str, *, optional: bool = False) -> str:

@@ -1,6 +1,8 @@
-"""The HTTPS front of the provider: one path, TLS 1.2 or newer, 127.0.0.1 only.
+"""The HTTPS front of the providers: TLS 1.2 or newer, 127.0.0.1 only.
 
-Faults it knows (``service`` names the call, as in ``alter_sign``):
+Each company is a face (``emulator.acquirer.faces``), found by the path of a request.
+
+Faults it knows (``service`` names the call as its face does, as in ``alter_sign``):
     refuse_before   cut the connection; nothing is done
     drop_answer     do it, then cut the connection
     delay           do it, answer after ``seconds``
@@ -8,6 +10,7 @@ Faults it knows (``service`` names the call, as in ``alter_sign``):
     duplicate_answer  do it, send the answer twice
     garbage         do it, answer ``body`` in place of the answer
     http_500        answer status 500; nothing is done
+    busy            answer as the company does when overloaded; nothing is done
 """
 
 from __future__ import annotations
@@ -22,10 +25,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from emulator.acquirer.ca import LOCAL_NAMES, Authority
-from emulator.acquirer.chinaums import Accesser, AccountChangeService, Course
+from emulator.acquirer.chinaums import (
+    Accesser,
+    AccountChangeService,
+    ChinaUmsFace,
+    Course,
+)
+from emulator.acquirer.faces import Face, HttpRequest, HttpResponse, answers
 from emulator.acquirer.ledger import Ledger
+from emulator.acquirer.notices import Notify
+from emulator.acquirer.rules import Rules
 from emulator.faults import Fault, Faults
-from protocols import chinaums as wire
 
 ACTIONS = frozenset(
     {
@@ -45,9 +55,11 @@ _TICK = 0.05
 
 
 class ProviderService:
-    """The account-change service behind HTTPS on an ephemeral port.
+    """ChinaUMS's account-change service behind HTTPS on an ephemeral port, and
+    whatever other faces are given or added.
 
     Args:
+        faces: of other companies at the same address.
         request_deadline: seconds in which a client must have sent its request.
         names: host names and addresses of the server certificate.
     """
@@ -59,18 +71,30 @@ class ProviderService:
         ca: Authority,
         *,
         course: Course | None = None,
+        rules: Rules | None = None,
+        notify: Notify | None = None,
         clock: Callable[[], float] = time.monotonic,
         request_deadline: float = 10.0,
         names: tuple[str, ...] = LOCAL_NAMES,
+        faces: Iterable[Face] = (),
     ) -> None:
         self.account_change = AccountChangeService(
-            ledger, accessers, course=course, clock=clock
+            ledger, accessers, course=course, clock=clock, rules=rules, notify=notify
         )
+        self.faces: list[Face] = [ChinaUmsFace(self.account_change), *faces]
         self.faults = Faults(ACTIONS)
         self._context = ca.server_context(names)
         self._request_deadline = request_deadline
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+
+    def add(self, face: Face) -> None:
+        """Answer for one more company. For a path of two faces the later answers."""
+        self.faces = [face, *self.faces]
+
+    def face_of(self, target: str) -> Face | None:
+        """The face that answers for a target's path."""
+        return next((face for face in self.faces if answers(face, target)), None)
 
     def start(self) -> str:
         """Listen; the URL to call, without the path of the interface."""
@@ -121,7 +145,8 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Run between connections, 20 times a second: audits and late clients."""
-        self.service.account_change.advance()
+        for face in self.service.faces:
+            face.advance()
         now = time.monotonic()
         self.cut(lambda ends: ends <= now)
 
@@ -172,51 +197,53 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self._close()
 
-    def do_POST(self) -> None:
-        self.close_connection = True
-        body = self._read_body()
-        if body is None:
-            return
-        self.server.expect(self.connection, ends=float("inf"))
-        service = self.server.service.account_change
-        try:
-            fields = service.receive(body)
-        except wire.RequestError as error:
-            answer = wire.build_answer(error.res_code, {}, res_msg=str(error))
-            return self._send(200, answer)
-        fault = self.server.service.faults.take(fields["service"])
-        if fault is None:
-            return self._send(200, service.perform(fields))
-        return self._misbehave(fault, lambda: service.perform(fields))
+    def do_GET(self) -> None:
+        self._serve()
 
-    def _misbehave(self, fault: Fault, perform: Callable[[], bytes]) -> None:
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        self.close_connection = True
+        face = self.server.service.face_of(self.path)
+        status = self._refusal(face)
+        if face is None or status is not None:
+            return self._send(HttpResponse(status or 404, {}, b""))
+        request = self._read_request()
+        self.server.expect(self.connection, ends=float("inf"))
+        name = face.call_name(request)
+        fault = self.server.service.faults.take(name) if name is not None else None
+        if fault is None:
+            return self._send(face.respond(request))
+        return self._misbehave(fault, face, request)
+
+    def _misbehave(self, fault: Fault, face: Face, request: HttpRequest) -> None:
         if fault.action == "refuse_before":
             return _cut(self.connection)
         if fault.action == "http_500":
-            return self._send(500, b"")
-        if fault.action == "busy":  # nothing was done
-            answer = wire.build_answer(wire.SYSTEM, {}, res_msg="system busy")
-            return self._send(200, answer)
-        self._after[fault.action](self, fault, perform())
+            return self._send(HttpResponse(500, {}, b""))
+        if fault.action == "busy":
+            return self._send(face.busy(request))
+        self._after[fault.action](self, fault, face.respond(request))
 
-    def _drop(self, fault: Fault, answer: bytes) -> None:
+    def _drop(self, fault: Fault, answer: HttpResponse) -> None:
         _cut(self.connection)
 
-    def _delay(self, fault: Fault, answer: bytes) -> None:
+    def _delay(self, fault: Fault, answer: HttpResponse) -> None:
         self.server.stopping.wait(fault.seconds)
-        self._send(200, answer)
+        self._send(answer)
 
-    def _drip(self, fault: Fault, answer: bytes) -> None:
-        self._send(200, answer, pause=fault.seconds)
+    def _drip(self, fault: Fault, answer: HttpResponse) -> None:
+        self._send(answer, pause=fault.seconds)
 
-    def _duplicate(self, fault: Fault, answer: bytes) -> None:
-        self._send(200, answer)
-        self._send(200, answer)
+    def _duplicate(self, fault: Fault, answer: HttpResponse) -> None:
+        self._send(answer)
+        self._send(answer)
 
-    def _garbage(self, fault: Fault, answer: bytes) -> None:
-        self._send(200, fault.body)
+    def _garbage(self, fault: Fault, answer: HttpResponse) -> None:
+        self._send(HttpResponse(200, {}, fault.body))
 
-    _after: ClassVar[dict[str, Callable[[_Handler, Fault, bytes], None]]] = {
+    _after: ClassVar[dict[str, Callable[[_Handler, Fault, HttpResponse], None]]] = {
         "drop_answer": _drop,
         "delay": _delay,
         "drip": _drip,
@@ -224,29 +251,35 @@ class _Handler(BaseHTTPRequestHandler):
         "garbage": _garbage,
     }
 
-    def _read_body(self) -> bytes | None:
-        """The whole body, or None when an error status was sent instead."""
+    def _refusal(self, face: Face | None) -> int | None:
+        """The status that a request gets for its head alone, or None."""
+        if face is None:
+            return 404
+        posted = self.command == "POST"
         length = self._content_length()
         refusals = (
-            (self.path != wire.PATH, 404),
-            (self.headers.get_content_type() != wire.CONTENT_TYPE, 415),
-            (length is None, 411),
+            (self.command not in face.methods, 501),
+            (posted and self.headers.get_content_type() != face.content_type, 415),
+            (posted and length is None, 411),
             ((length or 0) > _BODY_LIMIT, 413),
         )
-        status = next((status for wrong, status in refusals if wrong), None)
-        if status is None and length is not None:
-            return self.rfile.read(length)
-        self._send(status or 411, b"")
-        return None
+        return next((status for wrong, status in refusals if wrong), None)
+
+    def _read_request(self) -> HttpRequest:
+        body = self.rfile.read(self._content_length() or 0)
+        headers = {name.lower(): text for name, text in self.headers.items()}
+        return HttpRequest(self.command, self.path, headers, body)
 
     def _content_length(self) -> int | None:
         text = self.headers.get("Content-Length", "")
         usual = text.isascii() and text.isdigit() and len(text) < 10
         return int(text) if usual else None
 
-    def _send(self, status: int, body: bytes, *, pause: float = 0.0) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json;charset=UTF-8")
+    def _send(self, answer: HttpResponse, *, pause: float = 0.0) -> None:
+        body = answer.body
+        self.send_response(answer.status)
+        for name, text in answer.headers.items():
+            self.send_header(name, text)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()

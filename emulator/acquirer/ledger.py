@@ -16,10 +16,23 @@ from enum import StrEnum
 from protocols.bindingtag import BindingTag
 from protocols.sensitive import mask
 
+PARAMETERS_CHANGED = 6
+"""The processing request that makes a terminal fetch its parameters."""
+
 
 class AccountKind(StrEnum):
     PERSONAL = "personal"
     CORPORATE = "corporate"
+
+
+class Subject(StrEnum):
+    """What a merchant is before the law; it decides whose account may be his."""
+
+    MICRO = "micro"
+    INDIVIDUAL = "individual"
+    ENTERPRISE = "enterprise"
+    GOVERNMENT = "government"
+    OTHER = "other"
 
 
 @dataclass
@@ -42,11 +55,21 @@ class Merchant:
     account: str
     branch: str
     version: int = 1
+    subject: Subject = Subject.INDIVIDUAL
+
+    def owner(self, kind: AccountKind) -> str:
+        """Whose name an account of this kind must have."""
+        return self.name if kind is AccountKind.CORPORATE else self.operator
 
 
 @dataclass
 class TerminalRecord:
-    """What the host knows of a terminal. ``tmk`` is its 16-byte master key."""
+    """What the host knows of a terminal. ``tmk`` is its 16-byte master key.
+
+    Args:
+        account: settlement account of this terminal alone, where it is not the
+            merchant's; only Lakala's terminal query knows of it.
+    """
 
     tid: str
     mid: str
@@ -56,6 +79,7 @@ class TerminalRecord:
     processing_request: int = 0
     tag_version_fetched: int = 0
     working_keys: tuple[bytes, bytes] | None = None  # PIK, MAK in clear
+    account: str | None = None
 
 
 @dataclass
@@ -115,3 +139,14 @@ class Ledger:
             merchant.version += 1
             for terminal in self.terminals_of(mid):
                 terminal.processing_request = request
+
+
+def objection(account: BankAccount | None, merchant: Merchant) -> str:
+    """Why this account cannot be the merchant's, or ``""``."""
+    if account is None:
+        return "account does not exist"
+    if not account.is_open:
+        return "account is closed"
+    return (
+        "" if account.holder == merchant.owner(account.kind) else "account name differs"
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from protocols.bindingtag import BindingTag
 from protocols.iso8583 import keys, parameters
 from protocols.iso8583.parameters import Totals
 
+BEIJING = timezone(timedelta(hours=8))
 WRONG_BAUD = ("silence", "garbage")
 
 
@@ -67,12 +68,13 @@ class TerminalCore:
         self.clock_ahead = timedelta()
 
     def now(self) -> datetime:
-        """The terminal's own clock, set by its host at sign-in; without a zone."""
-        return datetime.now() + self.clock_ahead
+        """The terminal's own clock, set by its host at sign-in: Beijing time, as
+        terminals show it, without a zone."""
+        return datetime.now(BEIJING).replace(tzinfo=None) + self.clock_ahead
 
     def set_clock(self, date: str, time: str) -> None:
         """Host time: MMDD, hhmmss. One that is no time leaves the clock alone."""
-        local = datetime.now()
+        local = datetime.now(BEIJING).replace(tzinfo=None)
         try:
             told = datetime.strptime(f"{local.year}{date}{time}", "%Y%m%d%H%M%S")
         except ValueError:

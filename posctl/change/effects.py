@@ -15,7 +15,7 @@ from posctl.change.order import Order
 from posctl.model.canonical import Json
 from posctl.model.errors import LinkFailed, PosctlError, Refused, StateUnknown
 
-Phase = Literal["done", "void", "refused"]
+Phase = Literal["done", "void", "refused", "disputed"]
 
 
 class Disputed(Refused):

@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from posctl.change.states import (
     BEFORE_COMMIT,
+    COMMITS,
     EFFECTS,
     FINAL,
     HANDS_OVER,
     MADE_IN,
+    THAWS,
     TRANSITIONS,
     UNCOMMITTED,
     Holder,
     State,
     Terminal,
 )
-from posctl.model.canonical import Json, digest
+from posctl.model.canonical import Json
+from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed
+from posctl.model.steps import GATES, check_order, steps_of
 from posctl.store.eventlog import Event
 
 _COPIED: dict[str, tuple[str, ...]] = {
@@ -32,6 +37,8 @@ _COPIED: dict[str, tuple[str, ...]] = {
         "field_id",
         "address",
         "confirm",
+        "steps",
+        "account_type",
     ),
     "look.done": ("mid", "tid", "serial", "old_mask", "old_version"),
     "backup.proved": ("backup",),
@@ -48,8 +55,10 @@ _COPIED: dict[str, tuple[str, ...]] = {
     ),
     "preflight.passed": ("documents", "fee"),
     "order.proposed": ("valid_until",),
-    "order.approved": ("approver",),
-    "apply.intended": ("request_seq",),
+    "binding.read": ("provider_mask",),
+    "order.approved": ("approver", "cooling_hours", "name_grade", "account_id"),
+    "order.cooling": ("cool_until",),
+    "apply.intended": ("request_seq", "apply_commits"),
     "apply.done": ("application",),
     "receipt.issued": ("receipt",),
     "order.returned": ("expected_tag",),
@@ -66,6 +75,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "apdus": (int,),
     "luhn": (bool,),
     "documents": (list,),
+    "steps": (list,),
+    "apply_commits": (bool,),
+    "cooling_hours": (int,),
 }
 """What those parts are; the others are texts."""
 
@@ -73,14 +85,18 @@ _SHAPES = {
     "mid": re.compile(r"[0-9A-Za-z]{1,20}"),
     "tid": re.compile(r"[0-9A-Za-z]{1,20}"),
     "old_mask": re.compile(r"[0-9*]{6,40}"),
+    "provider_mask": re.compile(r"[0-9*]{4,40}"),
     "new_mask": re.compile(r"[0-9*]{6,40}"),
-    "branch": re.compile(r"[0-9]{12}"),
+    "branch": re.compile(r"([0-9]{12})?"),
+    "account_type": re.compile(r"card|corporate"),
     "source": re.compile(r"[a-z ]{1,20}"),
     "kind": re.compile(r"[a-z -]{1,20}"),
     "fee": re.compile(r"[0-9]{1,6}\.[0-9]{2}"),
 }
 """Those that people decide by: nobody may write more into them than they are."""
 
+_MOMENTS = {"valid_until", "cool_until"}
+_TUPLES = ("documents", "steps")
 _DOCUMENT = {"kind": str, "sha256": str, "size": int, "type": str}
 
 
@@ -114,6 +130,8 @@ class Order:
     confirm: str = ""
     field_id: str = ""
     address: str = ""
+    steps: tuple[str, ...] = ()
+    account_type: str = "card"
     mid: str = ""
     tid: str = ""
     serial: str | None = None
@@ -133,7 +151,18 @@ class Order:
     fee: str = ""
     valid_until: str = ""
     approver: str = ""
+    provider_mask: str = ""
+    name_grade: str = ""
+    account_id: str = ""
+    cooling_hours: int = 0
+    cool_until: str = ""
+    was_cooled: bool = False
+    effective_at: str = ""
+    frozen_in: State | None = None
+    frozen_since: str = ""
+    stopped_ms: int = 0
     request_seq: str = ""
+    apply_commits: bool = False
     application: str = ""
     receipt: str = ""
     expected_tag: str | None = None
@@ -158,8 +187,22 @@ class Order:
         """Before the commit point: the provider cannot make it effective."""
         return self.state in UNCOMMITTED and not self.committed
 
+    @property
+    def expires(self) -> datetime | None:
+        """When it expires; the clock stops while it is frozen (R34)."""
+        return self._shifted(self.valid_until)
+
+    @property
+    def cooled(self) -> datetime | None:
+        """When its cooling-off is over."""
+        return self._shifted(self.cool_until)
+
+    def _shifted(self, text: str) -> datetime | None:
+        return moment(text) + timedelta(milliseconds=self.stopped_ms) if text else None
+
     def to_json(self) -> Json:
-        return asdict(self) | {"documents": list(self.documents)}
+        lists = {name: list(getattr(self, name)) for name in _TUPLES}
+        return asdict(self) | lists
 
     @classmethod
     def from_json(cls, data: Json) -> Order:
@@ -167,7 +210,8 @@ class Order:
             "state": State(data["state"]),
             "holder": Holder(data["holder"]),
             "terminal": Terminal(data["terminal"]),
-            "documents": tuple(data["documents"]),
+            "frozen_in": State(data["frozen_in"]) if data["frozen_in"] else None,
+            **{name: tuple(data[name]) for name in _TUPLES},
         }
         return cls(**typed)
 
@@ -192,7 +236,10 @@ def fold(before: Json | None, event: Event) -> Json:
     else:
         order = Order.from_json(before)
         _check_effect(order, event)
-        order = replace(order, state=_next_state(order, event))
+        following = _next_state(order, event)
+        if event.kind == "order.frozen":
+            order = replace(order, frozen_in=order.state)
+        order = replace(order, state=following)
     return _after(order, event).to_json()
 
 
@@ -229,7 +276,23 @@ def _next_state(order: Order | None, event: Event) -> State:
         raise _illegal(order, event)
     if event.kind in BEFORE_COMMIT and order and order.committed:
         raise _illegal(order, event)
+    if order:
+        _check_steps(order, event)
+    if event.kind == THAWS and order and order.frozen_in:
+        return order.frozen_in
     return following
+
+
+def _check_steps(order: Order, event: Event) -> None:
+    """A gate holds the evidence of each step of its stage, and of no other (R27); and
+    nothing is submitted before a cooling-off that was asked for is over (R31)."""
+    if event.kind in GATES:
+        evidence = event.payload.get("steps")
+        wanted = steps_of(GATES[event.kind], order.steps)
+        if not isinstance(evidence, dict) or sorted(evidence) != sorted(wanted):
+            raise CheckFailed("order.steps", order=order.number, kind=event.kind)
+    if event.kind == "apply.intended" and order.cooling_hours and not order.was_cooled:
+        raise CheckFailed("order.steps", order=order.number, kind=event.kind)
 
 
 def _check_effect(order: Order, event: Event) -> None:
@@ -260,8 +323,28 @@ def _after(order: Order, event: Event) -> Order:
         changed=event.time,
         terminal=_terminal(order, event),
         **_effect(order, event),
+        **_clock(order, event),
         **kept,
     )
+
+
+def _clock(order: Order, event: Event) -> dict[str, Any]:
+    """The time spent frozen, the end of the cooling-off, the moment of effect."""
+    if event.kind == "order.cooled":
+        return {"was_cooled": True}
+    if event.kind == "readback.done":
+        return {"effective_at": event.time}
+    if event.kind == "order.frozen":
+        return {"frozen_since": event.time}
+    if event.kind != THAWS:
+        return {}
+    frozen = _moment(event, event.time) - _moment(event, order.frozen_since)
+    stopped = max(0, frozen // timedelta(milliseconds=1))  # a clock may go back
+    return {
+        "frozen_in": None,
+        "frozen_since": "",
+        "stopped_ms": order.stopped_ms + stopped,
+    }
 
 
 def _kept(event: Event) -> dict[str, Any]:
@@ -277,9 +360,29 @@ def _kept(event: Event) -> dict[str, Any]:
         kept[name] = value
     if "documents" in kept:
         kept["documents"] = tuple(_document(item) for item in kept["documents"])
+    for name in _MOMENTS & kept.keys():
+        _moment(event, kept[name])
+    if "steps" in kept:
+        kept["steps"] = _step_names(event, kept["steps"])
     if reason := event.payload.get("reason"):
         kept["reason"] = str(reason)
     return kept
+
+
+def _moment(event: Event, text: str) -> datetime:
+    """Raises CheckFailed ``order.payload`` for what is no time."""
+    try:
+        return moment(text)
+    except ValueError:
+        raise CheckFailed("order.payload", kind=event.kind, part="time") from None
+
+
+def _step_names(event: Event, names: list[object]) -> tuple[str, ...]:
+    try:
+        check_order(tuple(map(str, names)))
+    except ValueError:
+        raise CheckFailed("order.payload", kind=event.kind, part="steps") from None
+    return tuple(map(str, names))
 
 
 def _document(item: object) -> Json:
@@ -299,18 +402,22 @@ def _terminal(order: Order, event: Event) -> Terminal:
 
 
 def _effect(order: Order, event: Event) -> dict[str, Any]:
-    """Open effect, commit point, and how many signings may still be on their way.
-
-    A signing that did not reach the provider leaves the order before its commit point.
+    """Open effect, commit point, and how many attempts of the commit may still be on
+    their way. One that did not reach the provider leaves the order before its commit
+    point.
     """
+    if event.kind in COMMITS and event.kind != "sign.intended":
+        return {"committed": True}
     name, _, phase = event.kind.partition(".")
     if name not in EFFECTS:
         return {}
     if phase == "intended":
-        committed = order.committed or name == "sign"
+        commits = event.kind in COMMITS or event.payload.get("apply_commits") is True
+        committed = order.committed or commits
         return {"effect": name, "effect_since": event.time, "committed": committed}
     ended: dict[str, Any] = {"effect": None, "effect_since": None}
-    if event.kind not in ("sign.void", "sign.disputed"):
+    commits = name == "sign" or (name == "apply" and order.apply_commits)
+    if not commits or phase not in ("void", "disputed"):
         return ended
     if "not_reached" in event.payload:
         return ended | {"committed": order.lost_signs > 0}
@@ -324,31 +431,4 @@ def order_over(order: Order) -> CheckFailed:
         order=order.number,
         state=str(order.state),
         reason=order.reason or "done",
-    )
-
-
-def approval_digest(order: Order) -> str:
-    """What a checker's signature covers: this profile, this change, this fee (R30)."""
-    return digest(
-        [
-            "posctl approval 1",
-            order.number,
-            order.profile,
-            order.profile_version,
-            order.profile_sha256,
-            order.valid_until,
-            order.mid,
-            order.tid,
-            order.old_mask,
-            order.old_version,
-            order.new_mask,
-            order.new_hash,
-            order.sealed,
-            order.source,
-            order.kind,
-            order.luhn,
-            order.branch,
-            [[item["kind"], item["sha256"]] for item in order.documents],
-            order.fee,
-        ]
     )

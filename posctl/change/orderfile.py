@@ -7,7 +7,9 @@
      "boxes": {sha256: base64}}               every hash is named in body
 
 ``attachments`` go into the receiver's store; ``documents`` are sealed pictures, which
-stay in the file. The format is versioned; another version is refused.
+stay in the file. The format is versioned; another version is refused. The file is the
+canonical form of this object: nothing in it has a second spelling. docs/order-file.md
+tells it to whoever reads these files with another program.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,19 +28,41 @@ from cryptography import x509
 
 from posctl.change.journal import Journal
 from posctl.change.order import NUMBER, Order
-from posctl.change.states import Holder
-from posctl.model.canonical import Json, canonical
+from posctl.change.states import HANDS_OVER, Holder
+from posctl.model.canonical import Json, canonical, is_canonical
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed
 from posctl.store.eventlog import Event, check_chain
 from posctl.store.files import write_private
-from posctl.store.keys import Operator, Signer, check_signature
+from posctl.store.keys import (
+    APPROVER,
+    TECHNICIAN,
+    Operator,
+    Signer,
+    check_signature,
+)
 
 SUFFIX = ".posctl-order"
 _FORMAT, _VERSION = "posctl-order", 1
 _LARGEST = 32 * 1024 * 1024
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 _ATTACHMENTS = ("sealed", "backup", "receipt")
+_SIGNS = {Holder.FIELD: TECHNICIAN, Holder.OFFICE: APPROVER}
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_WHOLE = {"format": str, "version": int, "body": dict, "proof": dict, "boxes": dict}
+_DOCUMENT = {"kind": str, "sha256": str, "box": str}
+_BODY = {
+    "order": str,
+    "sender": str,
+    "events": list,
+    "attachments": list,
+    "documents": list,
+    "head": str,
+    "store_head": str,
+    "written": str,
+}
 
 
 @dataclass(frozen=True)
@@ -111,14 +136,15 @@ def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
 
     Raises:
         CheckFailed: ``orderfile.unreadable`` with the reason, ``signature.*``,
-            ``chain.broken``.
+            ``chain.broken``, ``order.not_sent``.
     """
     data = _load(path)
     try:
-        signer = check_signature(
-            root, "order file", data["body"], data["proof"], at=now
-        )
-        return _checked(data["body"], _boxes(data["boxes"]), signer)
+        _check_parts(data)
+        body = data["body"]
+        signer = check_signature(root, "order file", body, data["proof"], at=now)
+        _check_role(signer, Holder(body["sender"]))
+        return _checked(body, _boxes(data["boxes"]), signer)
     except _MALFORMED as error:
         raise _unreadable(path, f"{type(error).__name__} in its parts") from None
 
@@ -131,7 +157,7 @@ def _load(path: Path) -> dict[str, Any]:
             raw = file.read(_LARGEST + 1)
         if len(raw) > _LARGEST:
             raise _unreadable(path, "larger than 32 MiB")
-        data = json.loads(raw)
+        data = json.loads(raw.decode())
     except OSError as error:
         raise _unreadable(path, error.strerror or "cannot be opened") from None
     except (ValueError, RecursionError):
@@ -140,7 +166,30 @@ def _load(path: Path) -> dict[str, Any]:
         raise _unreadable(path, "not an order file")
     if data.get("version") != _VERSION:
         raise _unreadable(path, f"version {data.get('version')} is not known here")
+    if not is_canonical(data, raw):
+        raise _unreadable(path, "not in canonical form")
     return data
+
+
+def _check_parts(data: Json) -> None:
+    """No part is missing, unknown or of another type. Raises ValueError."""
+    _exactly(data, _WHOLE)
+    _exactly(data["body"], _BODY)
+    for document in data["body"]["documents"]:
+        _exactly(document, _DOCUMENT)
+
+
+def _exactly(part: Json, types: Mapping[str, type]) -> None:
+    if part.keys() != types.keys() or any(
+        type(part[name]) is not kind for name, kind in types.items()
+    ):
+        raise ValueError("other parts than the format has")
+
+
+def _check_role(signer: Signer, sender: Holder) -> None:
+    needed = _SIGNS[sender]
+    if signer.role != needed:
+        raise CheckFailed("signature.role", role=signer.role, needed=needed)
 
 
 def _boxes(texts: Mapping[str, str]) -> dict[str, bytes]:
@@ -149,28 +198,52 @@ def _boxes(texts: Mapping[str, str]) -> dict[str, bytes]:
     }
     if any(_sha256(box) != name for name, box in boxes.items()):
         raise ValueError("a box differs from its hash")
+    if any(base64.b64encode(boxes[n]).decode() != text for n, text in texts.items()):
+        raise ValueError("a box has another spelling")
     return boxes
 
 
 def _checked(body: Json, boxes: Mapping[str, bytes], signer: Signer) -> OrderFile:
     events = tuple(Event.from_json(event) for event in body["events"])
     check_chain(events)
+    _check_body(body, events)
+    documents = tuple(
+        SealedDocument(d["kind"], d["sha256"], boxes[d["box"]])
+        for d in body["documents"]
+    )
+    named = {*body["attachments"], *(d["box"] for d in body["documents"])}
+    if named != boxes.keys():
+        raise ValueError("boxes that the body does not name")
+    sender = Holder(body["sender"])
+    if _holder_after(events) is sender:
+        raise CheckFailed("order.not_sent", order=body["order"])
+    return OrderFile(
+        number=body["order"],
+        sender=sender,
+        signer=signer,
+        events=events,
+        attachments=tuple(boxes[sha256] for sha256 in body["attachments"]),
+        documents=documents,
+        head=body["head"],
+    )
+
+
+def _check_body(body: Json, events: Sequence[Event]) -> None:
+    """Number, head, hashes and times. Raises ValueError."""
     if events[-1].hash != body["head"] or events[0].order_id != body["order"]:
         raise ValueError("head or number differs from the events")
     if not NUMBER.fullmatch(body["order"]):
         raise ValueError("not an order number")
-    return OrderFile(
-        number=body["order"],
-        sender=Holder(body["sender"]),
-        signer=signer,
-        events=events,
-        attachments=tuple(boxes[sha256] for sha256 in body["attachments"]),
-        documents=tuple(
-            SealedDocument(d["kind"], d["sha256"], boxes[d["box"]])
-            for d in body["documents"]
-        ),
-        head=body["head"],
-    )
+    hashes = [body["store_head"], *(d["sha256"] for d in body["documents"])]
+    times = [body["written"], *(event.time for event in events)]
+    if not all(map(_HASH.fullmatch, hashes)) or not all(map(_TIME.fullmatch, times)):
+        raise ValueError("a hash or a time is none")
+
+
+def _holder_after(events: Sequence[Event]) -> Holder:
+    """Who may add to the order now: each place writes the file when it gives it up."""
+    handed = [HANDS_OVER[event.kind] for event in events if event.kind in HANDS_OVER]
+    return handed[-1] if handed else Holder.FIELD
 
 
 def _unreadable(path: Path, reason: str) -> CheckFailed:

@@ -19,7 +19,14 @@ class Person(Protocol):
         """What is being waited for from now on, until the next ``tell``."""
         ...
 
-    def ask(self, question: str, check: Callable[[str], T], *, secret: bool) -> T:
+    def ask(
+        self,
+        question: str,
+        check: Callable[[str], T],
+        *,
+        secret: bool,
+        **params: object,
+    ) -> T:
         """An answer that ``check`` takes; a ValueError asks again, three times.
 
         Raises:

@@ -13,10 +13,10 @@ from posctl.change.person import Person
 from posctl.change.states import Holder
 from posctl.model.clock import Clock
 from posctl.model.errors import CheckFailed
+from posctl.model.profile import Profile
 from posctl.store.eventlog import EventLog
 from posctl.store.files import remove
 from posctl.store.home import Home
-from posctl.store.profiles import Profile
 
 INBOX_SECONDS = 10.0
 """How long another process may take with the same inbox."""

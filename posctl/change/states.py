@@ -58,9 +58,14 @@ UNCOMMITTED = (
     S.APPROVED,
     S.COOLING,
     S.SUBMITTED,
+    S.WAITING_MERCHANT,
+    S.FROZEN,
 )
 """States that `rollback` may leave, as long as the commit point is not behind."""
 
+_BEFORE_SUBMITTED = UNCOMMITTED[: UNCOMMITTED.index(S.SUBMITTED)]
+_MAY_FREEZE = tuple(s for s in State if s not in FINAL | {S.EFFECTIVE, S.FROZEN})
+_VERIFIED_IN = (S.DRAFT, S.BACKED_UP, S.PROPOSED)
 _ASKED = (S.SUBMITTED, S.WAITING_MERCHANT, S.AUDITING, S.UNKNOWN)
 
 
@@ -88,13 +93,19 @@ _IN_FIELD: Moves = {
     "settle.done": _stay(S.EFFECTIVE),
     "settle.void": _stay(S.EFFECTIVE),
     "settle.refused": _stay(S.EFFECTIVE),
-    "terminal.confirmed": _stay(S.EFFECTIVE),
-    "order.closed": _move(S.CLOSED, S.EFFECTIVE),
 }
 _IN_OFFICE: Moves = {
     "order.refused": _move(S.REJECTED, S.PROPOSED),
     "order.approved": _move(S.APPROVED, S.PROPOSED),
-    "order.expired": _move(S.EXPIRED, S.PROPOSED, S.APPROVED, S.SUBMITTED),
+    "approval.asked": _stay(S.PROPOSED),
+    "binding.read": _stay(S.PROPOSED, S.APPROVED, S.SUBMITTED),
+    "order.cooling": _move(S.COOLING, S.APPROVED),
+    "order.cooled": _move(S.APPROVED, S.COOLING),
+    "order.thawed": _stay(S.FROZEN),
+    "order.expired": _move(
+        S.EXPIRED,
+        *(S.PROPOSED, S.APPROVED, S.COOLING, S.SUBMITTED, S.WAITING_MERCHANT),
+    ),
     "apply.intended": _stay(S.APPROVED),
     "apply.done": _move(S.SUBMITTED, S.APPROVED),
     "apply.void": _stay(S.APPROVED),
@@ -104,6 +115,16 @@ _IN_OFFICE: Moves = {
     "sign.done": _move(S.AUDITING, S.SUBMITTED),
     "sign.void": _stay(S.SUBMITTED),
     "sign.disputed": _move(S.MANUAL, S.SUBMITTED),
+    "payment.intended": _stay(S.SUBMITTED, S.WAITING_MERCHANT),
+    "payment.done": _move(S.WAITING_MERCHANT, S.SUBMITTED, S.WAITING_MERCHANT),
+    "payment.void": _stay(S.SUBMITTED, S.WAITING_MERCHANT),
+    "payment.refused": _stay(S.SUBMITTED, S.WAITING_MERCHANT),
+    "amount.intended": _stay(S.WAITING_MERCHANT),
+    "amount.done": _move(S.SUBMITTED, S.WAITING_MERCHANT),
+    "amount.void": _stay(S.WAITING_MERCHANT),
+    "amount.refused": _stay(S.WAITING_MERCHANT),
+    "merchant.done": _move(S.SUBMITTED, S.WAITING_MERCHANT),
+    "link.given": _move(S.WAITING_MERCHANT, S.SUBMITTED),
     "provider.waiting": _move(S.WAITING_MERCHANT, *_ASKED),
     "provider.auditing": _move(S.AUDITING, *_ASKED),
     "provider.unknown": _move(S.UNKNOWN, *_ASKED),
@@ -113,8 +134,16 @@ _IN_OFFICE: Moves = {
     "readback.failed": _stay(S.READBACK),
     "receipt.issued": _stay(S.EFFECTIVE),
     "order.returned": _stay(S.EFFECTIVE, *FINAL),
+    "watch.same": _stay(S.EFFECTIVE, S.CLOSED),
+    "watch.moved": _stay(S.EFFECTIVE, S.CLOSED),
 }
 _IN_BOTH: Moves = {
+    "step.failed": _stay(*_VERIFIED_IN),
+    "order.cancelled": _move(S.CANCELLED, *_BEFORE_SUBMITTED),
+    "order.frozen": _move(S.FROZEN, *_MAY_FREEZE),
+    "terminal.confirmed": _stay(S.EFFECTIVE),
+    "order.closed": _move(S.CLOSED, S.EFFECTIVE),
+    "order.erased": _stay(*FINAL),
     "order.received": _stay(S.PROPOSED, S.EFFECTIVE, *FINAL),
     "rollback.done": _move(S.ROLLED_BACK, *UNCOMMITTED),
 }
@@ -127,13 +156,23 @@ MADE_IN: dict[str, frozenset[Holder]] = {
 }
 """Where an event of each kind may be made: no field approves, no office confirms."""
 
-EFFECTS = ("apply", "sign", "settle")
+EFFECTS = ("apply", "sign", "settle", "payment", "amount")
 """Each begins with ``intended`` and ends with one of these: ``done``; ``void`` (it did
 not happen, and cannot any more or does no harm); ``refused`` (the outsider said no);
 ``disputed`` (refused, and yet it may be, or have been, done)."""
 
-BEFORE_COMMIT = frozenset({"rollback.done", "order.expired"})
-"""These end an order only while its commit point is not behind it."""
+BEFORE_COMMIT = frozenset(
+    {"rollback.done", "order.expired", "payment.intended", "amount.intended"}
+    | {"merchant.done"}
+)
+"""These happen only while an order's commit point is not behind it."""
+
+COMMITS = frozenset({"sign.intended", "link.given"})
+"""From these on the change may take effect, whatever posctl does. So it may from
+``apply.intended`` where the provider does not sign: the event says so itself."""
+
+THAWS = "order.thawed"
+"""Goes back to the state that the order was frozen in."""
 
 HANDS_OVER: dict[str, Holder] = {
     "order.opened": Holder.FIELD,
@@ -142,3 +181,7 @@ HANDS_OVER: dict[str, Holder] = {
     "order.closed": Holder.OFFICE,
 }
 """After these events the order is in the other place's hands."""
+
+FREEZE_REASONS = ("dispute", "security", "request")
+"""Why an order is frozen: takings are in dispute; something was tampered with or
+forged; a party asked for it."""

@@ -76,16 +76,24 @@ class Console:
     def waiting(self, message: str, **params: object) -> None:
         self._ticker.label = _(message, **params)
 
-    def ask(self, question: str, check: Callable[[str], T], *, secret: bool) -> T:
+    def ask(
+        self,
+        question: str,
+        check: Callable[[str], T],
+        *,
+        secret: bool,
+        **params: object,
+    ) -> T:
+        asked = _(question, **params)
         for _try in range(_TRIES):
             try:
-                return check(self._read(_(question), secret=secret))
+                return check(self._read(asked, secret=secret))
             except CheckFailed as failure:
                 self.tell_failure(failure)
             except Declined as none:
                 none.params["asked"] = question  # for scripts, in any language
                 raise
-        raise Declined("person.no_answer", question=_(question), asked=question)
+        raise Declined("person.no_answer", question=asked, asked=question)
 
     def confirm(self, question: str, word: str, **params: object) -> None:
         self._say(_(question, **params))

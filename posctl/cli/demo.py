@@ -25,10 +25,10 @@ from emulator.bench import Bench, Scenario
 from posctl.cli.command import command
 from posctl.cli.console import ASKS, Console
 from posctl.cli.emulate import scenario_options
-from posctl.cli.layout import padded
 from posctl.cli.settings import CONFIG, PREFIX, variable
 from posctl.cli.text.messages import _, label
 from posctl.model.canonical import Json
+from posctl.model.cells import padded
 from posctl.model.errors import PosctlError
 from protocols.sensitive import mask
 

@@ -1,4 +1,4 @@
-"""Text in cells: a Chinese character takes two, and lines break between characters.
+"""Help and messages laid out in cells (posctl/model/cells.py).
 
 click counts characters and breaks at blanks only, so its formatter is overridden
 where it measures.
@@ -8,35 +8,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TextIO
 
 import click
 
 from posctl.cli.text.messages import _
+from posctl.model.cells import cells, padded, wrap
 
 WIDEST = 100
 """Longer lines are hard to read; a wider terminal is not filled."""
 NARROWEST = 40
 _IN_A_PIPE = 80
-_OPENING = frozenset("（【《「『“‘([{<")
-_CLOSING = frozenset("，。；：！？、）】》」』”’…)]}>,.;:!?")
-_PIECES = "\\s+|[^\\s\u2e80-\uffef\U00020000-\U0003ffff]+|."
-"""Blanks; a run of narrow characters (a word); one wide character."""
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal ``text`` takes."""
-    if text.isascii():
-        return len(text)
-    import wcwidth
-
-    return wcwidth.width(text)
-
-
-def padded(text: str, width: int) -> str:
-    """With blanks behind it, ``width`` cells wide."""
-    return text + " " * (width - cells(text))
 
 
 def joined(head: str, text: str) -> str:
@@ -57,23 +40,6 @@ def terminal_width(stream: TextIO | None = None) -> int:
     return max(NARROWEST, min(columns, WIDEST))
 
 
-def wrap(text: str, width: int, *, first: str = "", later: str = "") -> str:
-    """Lines of at most ``width`` cells; what cannot be broken stands out.
-
-    Args:
-        first, later: what the first and the following lines begin with.
-    """
-    lines, line = [], first
-    empty = True
-    for blank, unit in _units(text):
-        if not empty and cells(line) + blank + cells(unit) > width:
-            lines.append(line)
-            line, empty = later, True
-        line += unit if empty else " " * blank + unit
-        empty = False
-    return "\n".join([*lines, line])
-
-
 def wrap_lines(text: str, width: int) -> str:
     """Each line on its own, continued two columns deeper than it began."""
     return "\n".join(_hanging(line, width) for line in text.split("\n"))
@@ -87,30 +53,6 @@ def _hanging(line: str, width: int) -> str:
     later = " " * cells(column[0]) if column else indent + "  "
     head = column[0] if column else indent
     return wrap(line[len(head) :], width, first=head, later=later)
-
-
-def _units(text: str) -> Iterator[tuple[int, str]]:
-    """What may not be broken, and whether a blank stands before it (0 or 1).
-
-    Punctuation stays with what it closes or opens (GB/T 15834, 5.1).
-    """
-    if text.isascii():  # words only
-        yield from ((int(number > 0), word) for number, word in enumerate(text.split()))
-        return
-    blank, held, glued = 0, "", False
-    for piece in re.findall(_PIECES, text, re.DOTALL):
-        if piece.isspace():
-            if held:
-                yield blank, held
-            blank, held, glued = 1, "", False
-        elif not held or glued or piece[0] in _CLOSING:
-            held += piece
-            glued = piece[-1] in _OPENING
-        else:
-            yield blank, held
-            blank, held, glued = 0, piece, piece[-1] in _OPENING
-    if held:
-        yield blank, held
 
 
 class Formatter(click.HelpFormatter):

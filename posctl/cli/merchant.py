@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -16,7 +17,11 @@ from posctl.cli.options import (
     output_option,
 )
 from posctl.cli.people import office_session
+from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
+from posctl.model.errors import UsageError
+
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @group("help.merchant")
@@ -40,3 +45,57 @@ def fetch(
 
     path = fetch_terminals(office_session(console, home, operator), mid, output)
     return {"mid": mid, "file": str(path)}
+
+
+SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
+
+
+@command(merchant, "register", "help.merchant.register")
+@click.option(
+    "--subject", type=click.Choice(SUBJECTS), required=True, help=_("option.subject")
+)
+@click.option("--name", metavar="NAME", required=True, help=_("option.merchant_name"))
+@click.option("--owner", metavar="NAME", required=True, help=_("option.owner"))
+@click.option("--phone", metavar="NUMBER", default="", help=_("option.phone"))
+@click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
+@click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
+@operator_option
+@home_option
+@click.argument("mid", metavar="MID", type=MerchantNumber())
+def register(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    mid: str,
+    phone_changed: datetime | None,
+    mandate: tuple[str, ...],
+    **texts: str,
+) -> Json:
+    """What is not given is not known any more: an entry is replaced as a whole."""
+    from posctl.office.registry import Merchant, register_merchant
+
+    session = office_session(console, home, operator)
+    changed = f"{phone_changed:%Y-%m-%d}" if phone_changed else ""
+    mandates = tuple(_mandate(text) for text in mandate)
+    made = Merchant(mid=mid, phone_changed=changed, mandates=mandates, **texts)
+    register_merchant(session.place, made)
+    return {
+        "mid": mid,
+        "subject": made.subject,
+        "name": made.name,
+        "mandates": [m["agent"] for m in mandates],
+        "next": f"posctl merchant fetch {mid}",
+    }
+
+
+def _mandate(text: str) -> dict[str, str]:
+    """``AGENT:2027-06-30``. Raises UsageError ``mandate.form``."""
+    agent, _colon, until = text.rpartition(":")
+    try:
+        day = date.fromisoformat(until)
+    except ValueError:
+        raise UsageError("mandate.form", text=text) from None
+    if not agent.strip():
+        raise UsageError("mandate.form", text=text)
+    scope = "settlement account"
+    return {"agent": agent.strip(), "scope": scope, "until": day.isoformat()}

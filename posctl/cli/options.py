@@ -176,6 +176,23 @@ key_argument = click.argument("key", metavar="KEY", shell_complete=complete("key
 """A key of the settings."""
 
 
+root_option = click.option(
+    "--root",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=_("option.root"),
+)
+"""The root's certificate: its public half."""
+
+
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    help=_("option.profile_read"),
+)
+"""Whose rules are read, where nothing is changed."""
+
+
 def output_option(help_id: str) -> Callable[..., Any]:
     """``--output``: where a file is written."""
     return click.option(

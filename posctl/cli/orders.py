@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -9,11 +10,12 @@ import click
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, order_argument
-from posctl.cli.people import find_in_place, newest_orders
+from posctl.cli.options import home_option, operator_option, order_argument
+from posctl.cli.people import find_in_place, newest_orders, office_session
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_row, order_view, shown_before_approval, what_next
 from posctl.model.canonical import Json
+from posctl.model.clock import SystemClock, stamp
 
 
 @group("help.orders")
@@ -27,6 +29,56 @@ def orders() -> None:
 def list_orders(console: Console, home: Path, only_open: bool) -> Json:
     found = newest_orders(console, home, only_open=only_open)
     return {"orders": [order_row(order) for order in found]}
+
+
+@command(orders, "due", "help.orders.due")
+@click.option("--days", type=click.IntRange(0, 365), help=_("option.due_days"))
+@click.option(
+    "--ics",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=_("option.ics"),
+)
+@home_option
+def due(console: Console, home: Path, days: int | None, ics: Path | None) -> Json:
+    """Raises LinkFailed ``file.unwritable``."""
+    from posctl.change.control import due as list_due
+    from posctl.cli.calendar import calendar
+    from posctl.cli.people import field_place
+    from posctl.store.files import write_private
+
+    rules = field_place(console, home).profile.order
+    now = SystemClock().now()
+    before = now + timedelta(days=rules.due_days if days is None else days)
+    found = list_due(newest_orders(console, home), stamp(before))
+    if ics is not None:
+        write_private(ics, calendar(found, now, rules.due_days).encode())
+    return {"due": found, "file": str(ics) if ics else None}
+
+
+@command(orders, "expire", "help.orders.expire")
+@operator_option
+@home_option
+def expire(console: Console, home: Path, operator: str | None) -> Json:
+    from posctl.office.commit import expire as end_all
+
+    ended = end_all(office_session(console, home, operator))
+    return {"expired": [order.number for order in ended]}
+
+
+@command(orders, "erase", "help.orders.erase")
+@operator_option
+@home_option
+@order_argument
+def erase(console: Console, home: Path, operator: str | None, number: str) -> Json:
+    from posctl.change.erase import ERASE_WORD, erase_order
+    from posctl.cli.people import field_place, office_place
+
+    session = office_session(console, home, operator)
+    places = [field_place(console, home), office_place(console, home)]
+    console.confirm("erase.confirm", ERASE_WORD, order=number)
+    gone = erase_order(places, number, session.operator.name)
+    return {"order": number, "erased": gone}
 
 
 @command(orders, "show", "help.orders.show")

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from posctl.change.order import Order
     from posctl.field.place import FieldPlace
     from posctl.field.place import Session as FieldSession
+    from posctl.model.profile import Profile
     from posctl.office.place import OfficePlace
     from posctl.office.place import Session as OfficeSession
     from posctl.store.home import Home
     from posctl.store.keys import Operator
-    from posctl.store.profiles import Profile
 
 
 def field_place(console: Console, home: Path) -> FieldPlace:
@@ -73,6 +73,30 @@ def office_session(console: Console, home: Path, operator: str | None) -> Office
     who, passphrase = _operator(console, place.home, name)
     _check_role(who, APPROVER)
     return Session(place, who, open_secrets(place.home, passphrase))
+
+
+def signing_operator(console: Console, home: Path, operator: str | None) -> Operator:
+    """Anybody who signs without a session: the approver, if nobody is named."""
+    from posctl.store.home import Home
+
+    found = Home(home)
+    name = operator or found.settings.approver
+    return _operator(console, found, name)[0]
+
+
+def root_operator(console: Console, home: Home) -> Operator:
+    """The organisation's root, its key opened under its passphrase.
+
+    Raises:
+        UsageError: ``root.absent``: it is kept somewhere else, as it should be.
+    """
+    from posctl.store import keys
+
+    path = home.path / "root.key"
+    if not path.is_file():
+        raise UsageError("root.absent", path=str(path))
+    phrase = None if keys.is_open(path) else console.passphrase(keys.ROOT)
+    return keys.open_root(home.path, phrase)
 
 
 def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | None]:

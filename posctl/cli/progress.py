@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import click
 
-from posctl.cli.layout import cells
 from posctl.cli.text.messages import _
+from posctl.model.cells import cells
 
 _QUIET_SECONDS = 1.9
 

@@ -1,8 +1,9 @@
-"""`posctl receipt`: the proof that a change is effective."""
+"""`posctl receipt`: the proof of an effective change; before, a slip that is none."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,18 @@ import click
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, order_argument, output_option
+from posctl.cli.options import home_option, order_argument, root_option
 from posctl.cli.people import find_in_place
-from posctl.cli.text.messages import _
-from posctl.model.canonical import Json
+from posctl.cli.slips import (
+    as_json,
+    form_for,
+    paper_options,
+    receipt_slip,
+    submission_slip,
+    written,
+)
+from posctl.cli.views import submission_view
+from posctl.model.canonical import Json, is_canonical
 from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _LARGEST = 1024 * 1024
+STDIN = Path("-")
 RECEIPT_PARTS = (
     *("order", "result", "profile", "mid", "tid", "serial", "old", "new", "fee"),
     *("maker", "approver", "application", "proposed", "approved", "effective_at"),
@@ -65,12 +75,18 @@ def _check_order(order: Order, body: Json) -> None:
 
 
 @command(receipt, "show", "help.receipt.show")
-@output_option("option.output_receipt")
+@paper_options("option.output_receipt")
 @home_option
 @order_argument
-def show(console: Console, home: Path, output: Path | None, number: str) -> Json:
-    from posctl.store.files import write_private
-
+def show(
+    console: Console,
+    home: Path,
+    output: Path | None,
+    form: str | None,
+    font: Path | None,
+    number: str,
+) -> Json:
+    form = form_for(form, output)
     place, order = find_in_place(console, home, number)
     if not order.receipt:
         raise CheckFailed("receipt.none", order=number, state=str(order.state))
@@ -79,21 +95,56 @@ def show(console: Console, home: Path, output: Path | None, number: str) -> Json
     signer = _signer(place.home.root, signed, f"receipt of {number}")
     _check_order(order, signed["body"])
     shown = {**_body(signed, f"receipt of {number}"), "signed_by": signer.name}
-    if output is not None:
-        write_private(output, stored)
-        shown["file"] = str(output)
-    return {**shown, "proof": signed["proof"]} if console.as_json else shown
+    more = {"proof": signed["proof"]} if console.as_json else {}
+    if form is not None:
+        told = {**shown, "sha256": order.receipt}
+        slip = receipt_slip(told, signed, place.home.root)
+        more |= written(slip, form, stored, output, font)
+    return {**shown, **more}
+
+
+@command(receipt, "slip", "help.receipt.slip")
+@paper_options("option.output_slip")
+@home_option
+@order_argument
+def submission(
+    console: Console,
+    home: Path,
+    output: Path | None,
+    form: str | None,
+    font: Path | None,
+    number: str,
+) -> Json:
+    """Of an order under way: both heads leave the machine with it (R50)."""
+    form = form_for(form, output)
+    if form is None and not console.as_json:
+        form = "text"
+    place, order = find_in_place(console, home, number)
+    _check_submitted(order)
+    shown = submission_view(order, place.log.head(), place.home.root)
+    if form is None:
+        return shown
+    slip = submission_slip(order, shown, place.home.root)
+    return {**shown, **written(slip, form, as_json(shown), output, font)}
+
+
+def _check_submitted(order: Order) -> None:
+    """Raises CheckFailed ``slip.draft``, ``slip.effective``."""
+    from posctl.change.states import State
+
+    if order.state in (State.EFFECTIVE, State.CLOSED):
+        raise CheckFailed("slip.effective", order=order.number, state=str(order.state))
+    if not order.valid_until:
+        raise CheckFailed("slip.draft", order=order.number, state=str(order.state))
 
 
 @command(receipt, "verify", "help.receipt.verify")
-@click.option(
-    "--root",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=_("option.root"),
-)
+@root_option
 @home_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+)
 def verify(console: Console, home: Path, root: Path | None, file: Path) -> Json:
     """Needs no set-up, only the root's certificate: its public half (R45)."""
     from posctl.store.keys import fingerprint, is_test_root
@@ -123,13 +174,42 @@ def _body(signed: Json, source: str) -> Json:
 
 
 def _read(path: Path) -> Json:
-    """Raises CheckFailed ``receipt.unreadable``."""
+    """A receipt's JSON, or the text of its QR code.
+
+    Raises:
+        CheckFailed: ``receipt.unreadable``, ``receipt.slip``.
+    """
     try:
-        if path.is_file() and path.stat().st_size <= _LARGEST:
-            return dict(json.loads(path.read_bytes()))
+        return _parsed(_bytes(path))
     except (ValueError, TypeError, RecursionError):
-        pass
-    raise CheckFailed("receipt.unreadable", path=str(path))
+        raise CheckFailed("receipt.unreadable", path=str(path)) from None
+
+
+def _bytes(path: Path) -> bytes:
+    """Raises ValueError."""
+    if path == STDIN:
+        whole: bytes = sys.stdin.buffer.read(_LARGEST + 1)
+    elif path.is_file() and path.stat().st_size <= _LARGEST:
+        whole = path.read_bytes()
+    else:
+        raise ValueError("no file, or too long")
+    if len(whole) > _LARGEST:
+        raise ValueError("too long")
+    return whole
+
+
+def _parsed(whole: bytes) -> Json:
+    """Raises ValueError, TypeError, RecursionError; CheckFailed ``receipt.slip``."""
+    from posctl.receipts import qr
+
+    if whole.lstrip().startswith(qr.SUBMISSION.encode()):
+        raise CheckFailed("receipt.slip")
+    if whole.lstrip().startswith(qr.RECEIPT.encode()):
+        return qr.read_receipt(whole.decode("ascii"))
+    data = dict(json.loads(whole))
+    if data.keys() != {"body", "proof"} or not is_canonical(data, whole):
+        raise ValueError("not as it was signed")
+    return data
 
 
 def _certificate(path: Path) -> Certificate:

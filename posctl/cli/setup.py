@@ -21,6 +21,7 @@ from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, Declined, UsageError
+from posctl.model.profile import Pinned
 from posctl.store import keys, profiles
 from posctl.store.files import write_private
 from posctl.store.home import Home, Settings
@@ -88,7 +89,7 @@ def setup(
     _write_people(made, root, technician, approver, phrases, now)
     office_key = _write_office(made, provider_ca, issued, phrases[approver])
     ca_sha256 = _sha256(provider_ca)
-    pinned = profiles.Pinned(office_key, provider_url, ca_sha256)
+    pinned = Pinned(office_key, provider_url, ca_sha256)
     installed = profiles.install(made.profiles, profiles.pin(text, pinned), root)
     field_id = "".join(secrets.choice(LETTERS) for _n in range(4))
     settings = Settings("solo", field_id, installed.name, technician, approver)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from posctl.cli.layout import cells, padded, terminal_width, wrap
+from posctl.cli.layout import terminal_width
 from posctl.cli.text.messages import _, label, local_times, plain, value_text
 from posctl.model.canonical import Json
+from posctl.model.cells import cells, padded, wrap
 
 _GAP = 2
 _SPARED = ("holder", "tid")
@@ -19,7 +20,12 @@ _TABLES = ("orders", "events", "ports", "readers", "settings", "profiles")
 
 
 def print_text(data: Json, *, colored: bool) -> None:
-    """What ``--json`` would print, for people: None is left out, words translated."""
+    """What ``--json`` would print, for people: None is left out, words translated.
+
+    A ``text`` is all that is printed then, as it is."""
+    if "text" in data:
+        click.echo(data["text"], nl=False)
+        return
     tables = {name: rows for name, rows in data.items() if _is_table(name, rows)}
     single = {n: v for n, v in data.items() if v is not None and n not in tables}
     for line in _lines(single):

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.devices import choose_port
@@ -20,14 +18,14 @@ from posctl.cli.options import (
     merchant_option,
     output_option,
     port_option,
+    profile_option,
     shop_option,
 )
-from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 
 if TYPE_CHECKING:
-    from posctl.store.profiles import Profile
+    from posctl.model.profile import Profile
     from posctl.terminals import TerminalDriver, TerminalIdentity
 
 _READ_SECONDS = 30.0
@@ -43,7 +41,7 @@ def _terminal_options(body: Any) -> Any:
         shop_option,
         port_option,
         merchant_option,
-        click.option("--profile", metavar="NAME", help=_("option.profile_read")),
+        profile_option,
         home_option,
     )(body)
 
@@ -95,8 +93,9 @@ def _opened(
 def _driver(profile: Profile, address: str) -> TerminalDriver:
     from posctl.terminals import open_terminal
 
+    rules = profile.terminal
     return open_terminal(
-        profile.protocol, address, baud=profile.baud, variables=profile.variables
+        rules.protocol, address, baud=rules.baud, variables=rules.variables
     )
 
 
@@ -108,7 +107,7 @@ def info(console: Console, shop: str | None, **how: Any) -> Json:
     unknown = [name for name, value in told.items() if value is None]
     return {
         "port": opened.address,
-        "protocol": opened.profile.protocol,
+        "protocol": opened.profile.terminal.protocol,
         "profile": f"{opened.profile.name} {opened.profile.version}",
         **told,
         "unknown": unknown,
@@ -119,7 +118,7 @@ def _read(opened: Opened) -> Json:
     """None: the protocol cannot tell it, or the terminal has no value."""
     deadline = Deadline(_READ_SECONDS)
     driver, identity = opened.driver, opened.identity
-    names = sorted(opened.profile.variables.keys() - {"binding_tag"})
+    names = sorted(opened.profile.terminal.variables.keys() - {"binding_tag"})
     values = driver.read_variables(names, deadline)
     totals = driver.totals(deadline)
     tag = driver.binding_tag(deadline)
@@ -176,7 +175,7 @@ def backup(console: Console, shop: str | None, output: Path | None, **how: Any) 
     with _opened(console, **how) as opened:
         identity = opened.identity
         path = output or _free_name(identity.tid or identity.serial or "terminal")
-        names = sorted(opened.profile.variables)
+        names = sorted(opened.profile.terminal.variables)
         written = write_backup(opened.driver, names, path)
     return {"tid": identity.tid, "serial": identity.serial, **written}
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from posctl import __version__
 from posctl.cli.settings import Settings
 
-_LIBRARIES = ("click", "pyserial", "pyscard", "cryptography", "urllib3")
+_LIBRARIES = ("click", "pyserial", "pyscard", "cryptography", "urllib3", "fpdf2")
 
 
 def report(settings: Settings) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from posctl.change.states import State
 from posctl.model.canonical import Json
+from posctl.model.clock import stamp
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from posctl.change.order import Order
-from posctl.change.states import State
+    from posctl.cli.console import Console
 
 
 def order_view(order: Order) -> Json:
@@ -25,14 +29,14 @@ def order_view(order: Order) -> Json:
         "holder": None if order.final else str(order.holder),
         "mid": order.mid,
         "tid": order.tid,
-        "old": order.old_mask,
+        "old": order.old_mask or order.provider_mask or None,
         "new": order.new_mask,
         "effective": effective(order),
         "pending": order.new_mask if _undecided(order) else None,
         "application": order.application or None,
         "unsettled_effect": order.effect,
         "reason": order.reason or None,
-        "valid_until": order.valid_until or None,
+        "valid_until": stamp(order.expires) if order.expires else None,
     }
 
 
@@ -47,11 +51,25 @@ def effective(order: Order) -> str | None:
     """The account that takings go to, as far as it is known for certain now."""
     if order.state is State.EFFECTIVE:
         return order.new_mask
-    return None if order.final or order.committed else order.old_mask
+    if order.final or order.committed:
+        return None
+    return order.old_mask or order.provider_mask or None
 
 
 def _undecided(order: Order) -> bool:
     return not order.final and order.state is not State.EFFECTIVE
+
+
+def say_found(console: Console, order: Order) -> None:
+    """Where an order stands, before something is done to it."""
+    console.tell(
+        "resume.found",
+        order=order.number,
+        state=str(order.state),
+        since=order.changed,
+    )
+    if order.effect:
+        console.tell("resume.effect", effect=order.effect, since=order.effect_since)
 
 
 _NEXT: dict[State, str] = {
@@ -62,6 +80,7 @@ _NEXT: dict[State, str] = {
     **dict.fromkeys(
         (
             State.APPROVED,
+            State.COOLING,
             State.SUBMITTED,
             State.WAITING_MERCHANT,
             State.AUDITING,
@@ -72,6 +91,7 @@ _NEXT: dict[State, str] = {
         "posctl change commit {}",
     ),
     State.EFFECTIVE: "posctl change confirm {}",
+    State.FROZEN: "posctl change thaw {}",
     State.CLOSED: "posctl receipt show {}",
 }
 
@@ -80,6 +100,33 @@ def what_next(order: Order) -> str | None:
     """The command that brings the order on; None where it is over without effect."""
     pattern = _NEXT.get(order.state)
     return pattern.format(order.number) if pattern else None
+
+
+def submission_view(order: Order, store_head: str, root: Certificate) -> Json:
+    """What a submission slip says: no proof, but both heads (R45, R50)."""
+    from posctl.store.keys import is_test_root
+
+    return {
+        "order": order.number,
+        "state": str(order.state),
+        "mid": order.mid,
+        "tid": order.tid,
+        "serial": order.serial,
+        "old": order.old_mask,
+        "new": shown_before_approval(order),
+        "effective": effective(order),
+        "fee": order.fee,
+        "maker": order.operator,
+        "approver": order.approver or None,
+        "application": order.application or None,
+        "opened": order.opened,
+        "changed": order.changed,
+        "valid_until": order.valid_until,
+        "order_head": order.hash,
+        "store_head": store_head,
+        "signed": False,
+        "test_root": is_test_root(root),
+    }
 
 
 def order_row(order: Order) -> Json:

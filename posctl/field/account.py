@@ -1,19 +1,22 @@
 """The new account: read from the chip (or typed twice), sealed there and then (R49).
 
 Everything the provider needs and nobody here may keep goes into ONE box that only
-the office can open: both numbers, the mobile number, and the key of the keyed hash.
+the office can open: both numbers, what else was asked, and the key of the keyed hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stdnum import luhn
 from stdnum.iso7064 import mod_11_10
 
+from posctl.cards.bins import BinTable
 from posctl.cards.readers import open_card
 from posctl.cards.reading import read_card
 from posctl.change.journal import Journal
@@ -23,13 +26,19 @@ from posctl.field.place import FieldPlace
 from posctl.model.canonical import Json, canonical
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
+from posctl.model.idnumber import IdNumber
+from posctl.model.profile import Ask
 from posctl.store.sealing import binding, seal
 from protocols.sensitive import AccountNumber, CardNumber, clean_digits, consistent
 
+N = TypeVar("N", bound=AccountNumber)
 CARD_SECONDS = 30.0
-UNKNOWN_KIND = "unknown"  # nothing but a chip or the provider can tell (R20)
+CORPORATE = "corporate"
 _BANK_CODE_DIGITS = 12
+_AREA_DIGITS = 6
 _MOBILE_DIGITS = 11
+_IOT_DIGITS = 13
+_LONGEST_NAME = 100
 _TRIES = 3
 
 
@@ -78,21 +87,41 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
     return NewAccount(card.number, "chip", facts, link.apdus, card.holder)
 
 
-def type_twice(person: Person) -> NewAccount:
-    """Typed by hand: two entries that agree and pass the check digit (R18, R21).
+def type_card(person: Person, bins: BinTable) -> NewAccount:
+    """A card's number, typed twice (R18, R21). Its kind is what the BIN table says."""
+    number = _twice(
+        person,
+        lambda: person.ask("ask.new_number", typed_card, secret=True),
+        typed_card,
+    )
+    facts = {
+        "kind": bins.kind_of(number),
+        "kind_by": bins.origin,
+        "luhn": True,
+        "label": "",
+    }
+    return NewAccount(number, "typed twice", facts)
 
-    Raises:
-        CheckFailed: ``number.differs``: three pairs that did not agree.
-    """
+
+def type_corporate(person: Person) -> NewAccount:
+    """A company's account: no rule of cards applies to it (R18)."""
+    number = _twice(
+        person,
+        lambda: person.ask("ask.new_account", typed_account, secret=True),
+        typed_account,
+    )
+    facts = {"kind": CORPORATE, "luhn": True, "label": ""}
+    return NewAccount(number, "typed twice", facts)
+
+
+def _twice(person: Person, ask: Callable[[], N], check: Callable[[str], N]) -> N:
+    """Raises CheckFailed ``number.differs``: three pairs that did not agree."""
     for _try in range(_TRIES):
-        first = person.ask("ask.new_number", typed_card, secret=True)
-        if person.ask("ask.new_number_again", typed_card, secret=True) == first:
-            break
+        first = ask()
+        if person.ask("ask.new_number_again", check, secret=True) == first:
+            return first
         person.tell("account.differs")  # either may be the wrong one
-    else:
-        raise CheckFailed("number.differs")
-    facts = {"kind": UNKNOWN_KIND, "luhn": True, "label": ""}
-    return NewAccount(first, "typed twice", facts)
+    raise CheckFailed("number.differs")
 
 
 def typed_card(text: str) -> CardNumber:
@@ -106,19 +135,24 @@ def typed_card(text: str) -> CardNumber:
     return number
 
 
+def typed_account(text: str) -> AccountNumber:
+    """As typed, 6 to 40 digits. Raises CheckFailed ``number.form``."""
+    try:
+        return AccountNumber(text)
+    except ValueError:
+        raise CheckFailed("number.form", low=6, high=40) from None
+
+
 def ask_old(place: FieldPlace, old_mask: str | None) -> AccountNumber | None:
     """The present account's number, if the profile wants it (R3).
 
     It must fit the mask that the terminal shows; the provider then matches it exactly.
     """
-    if place.profile.old_account != "required":
+    if place.profile.account.old != "required":
         return None
 
     def check(text: str) -> AccountNumber:
-        try:
-            number = AccountNumber(text)
-        except ValueError:
-            raise CheckFailed("number.form", low=6, high=40) from None
+        number = typed_account(text)
         if old_mask is not None and consistent(number.masked, old_mask) is None:
             raise CheckFailed("account.old_mismatch", shown=old_mask)
         return number
@@ -126,35 +160,84 @@ def ask_old(place: FieldPlace, old_mask: str | None) -> AccountNumber | None:
     return place.person.ask("ask.old_number", check, secret=True)
 
 
-def ask_branch(person: Person) -> str:
-    """The CNAPS code of the branch that keeps the new account (ISO 7064 MOD 11,10)."""
-
-    def check(text: str) -> str:
-        code = _digits(text, _BANK_CODE_DIGITS)
-        if not mod_11_10.is_valid(code):
-            raise CheckFailed("branch.check_digit")
-        return code
-
-    return person.ask("ask.branch", check, secret=False)
+# -- what else the provider's call needs -----------------------------------------
 
 
-def ask_mobile(person: Person) -> str:
-    """The mobile number that the bank holds for the account."""
+def _branch(place: FieldPlace, text: str) -> str:
+    """The CNAPS code of the account's branch (ISO 7064 MOD 11,10)."""
+    code = _digits(text, _BANK_CODE_DIGITS)
+    if not mod_11_10.is_valid(code):
+        raise CheckFailed("branch.check_digit")
+    return code
 
-    def check(text: str) -> str:
-        number = _digits(text.strip().removeprefix("+86"), _MOBILE_DIGITS)
-        if number[0] != "1" or number[1] in "012":
-            raise CheckFailed("number.length", count=_MOBILE_DIGITS)
-        return number
 
-    return person.ask("ask.mobile", check, secret=True)
+def _mobile(place: FieldPlace, text: str) -> str:
+    """The mobile number that the bank holds for the account (R25)."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    number = clean(plain.removeprefix("+86").removeprefix("0086"))
+    if len(number) == _IOT_DIGITS:
+        raise CheckFailed("number.iot", count=_IOT_DIGITS)
+    if len(number) != _MOBILE_DIGITS or number[0] != "1" or number[1] in "012":
+        raise CheckFailed("number.length", count=_MOBILE_DIGITS)
+    return number
+
+
+def _area(place: FieldPlace, text: str) -> str:
+    return _digits(text, _AREA_DIGITS)
+
+
+def _name(place: FieldPlace, text: str) -> str:
+    """A name as it was typed: NFKC would change legal names."""
+    name = " ".join(text.split())
+    if not 1 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise CheckFailed("name.form", limit=_LONGEST_NAME)
+    return name
+
+
+def _id_number(place: FieldPlace, text: str) -> str:
+    """The holder's, of age on the day (R13)."""
+    today = place.clock.now().astimezone(place.profile.zone).date()
+    number, least = IdNumber(text, today=today), place.profile.account.least_age
+    if number.age(today) < least:
+        raise CheckFailed("id.age", least=least)
+    return number.reveal()
+
+
+Check = Callable[[FieldPlace, str], str]
+_ASKS: dict[Ask, tuple[Check, bool]] = {
+    "branch": (_branch, False),
+    "mobile": (_mobile, True),
+    "bank": (_name, False),
+    "area": (_area, False),
+    "holder": (_name, False),
+    "id_number": (_id_number, True),
+}
+"""What a profile may ask for: its check, and whether it is typed unseen."""
+
+
+def _ask_all(place: FieldPlace) -> dict[str, str]:
+    """The profile's, in its order (R4)."""
+    answers = {}
+    for name in place.profile.account.asks:
+        check, secret = _ASKS[name]
+
+        def checked(text: str, check: Check = check) -> str:
+            return check(place, text)
+
+        answers[str(name)] = place.person.ask(f"ask.{name}", checked, secret=secret)
+    return answers
+
+
+def clean(text: str) -> str:
+    """Digits alone, or nothing."""
+    try:
+        return clean_digits(text)
+    except ValueError:
+        return ""
 
 
 def _digits(text: str, count: int) -> str:
-    try:
-        digits = clean_digits(text)
-    except ValueError:
-        digits = ""
+    digits = clean(text)
     if len(digits) != count:
         raise CheckFailed("number.length", count=count)
     return digits
@@ -169,20 +252,30 @@ def take_account(
         SameAccount: ``account.same``; recorded, the order ends there.
         CheckFailed: an answer that stayed wrong.
     """
-    order, person = journal.order, place.person
+    order = journal.order
     new = read()
     old = ask_old(place, order.old_mask)
     if old is not None and old == new.number:
         journal.append("order.needless", {"reason": "account.same"})
         raise SameAccount("account.same", number=new.number.masked)
-    branch, mobile = ask_branch(person), ask_mobile(person)
-    place.holder_name = new.holder
-    order_key = os.urandom(32)
+    answers = _ask_all(place)
+    place.holder_name = answers.get("holder") or new.holder
+    return _seal(place, journal, new, old, answers)
+
+
+def _seal(
+    place: FieldPlace,
+    journal: Journal,
+    new: NewAccount,
+    old: AccountNumber | None,
+    answers: dict[str, str],
+) -> Order:
+    order, order_key = journal.order, os.urandom(32)
     plain = {
         "new": new.number.reveal(),
         "old": old.reveal() if old else None,
-        "mobile": mobile,
-        "holder": new.holder,
+        "chip_holder": new.holder,
+        **answers,
         "key": order_key.hex(),
     }
     office_key = place.profile.in_force.office_key
@@ -194,7 +287,7 @@ def take_account(
             "new_mask": new.number.masked,
             "new_hash": new.number.keyed_hash(order_key),
             "old_given": old is not None,
-            "branch": branch,
+            "branch": answers.get("branch", ""),
             "source": new.source,
             "apdus": new.apdus,
             **new.facts,

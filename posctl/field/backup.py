@@ -29,7 +29,12 @@ def back_up(place: FieldPlace, journal: Journal, driver: TerminalDriver) -> Orde
     Raises:
         CheckFailed: ``backup.differs`` with the parameters that moved.
     """
-    names = sorted(place.profile.variables)
+    names = sorted(place.profile.terminal.variables)
+    if not names:
+        why = "this terminal shows no parameters"
+        return journal.append(
+            "backup.proved", {"backup": "", "parameters": 0, "not_applicable": why}
+        )
     body = canonical(parameters(driver, names))
     sha256 = hashlib.sha256(body).hexdigest()
     place.log.attach(journal.number, [body])

@@ -11,18 +11,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from posctl.cards import bins
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, order_over
 from posctl.change.states import Holder, State
-from posctl.field.account import NewAccount, read_chip, take_account, type_twice
+from posctl.field.account import (
+    NewAccount,
+    read_chip,
+    take_account,
+    type_card,
+    type_corporate,
+)
 from posctl.field.backup import back_up
 from posctl.field.look import IdentityMismatch, Look, look, open_driver
 from posctl.field.place import FieldPlace, Session
-from posctl.field.preflight import find_pictures, preflight
 from posctl.field.propose import hand_over, propose
+from posctl.field.steps import Context, run_stage
+from posctl.field.steps.notices import tell as tell_notices
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, PosctlError
-from posctl.store.files import read_json, remove, write_json
+from posctl.model.errors import CheckFailed, OtherChannel, PosctlError
+from posctl.model.profile import Profile
+from posctl.model.steps import Stage
+from posctl.store.files import read_json, write_json
 from posctl.terminals import TerminalDriver
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
@@ -33,8 +43,9 @@ class Means:
     """What the technician works with: ports, reader, folder of pictures.
 
     ``card_wait`` is how many seconds a card may take to be inserted; ``merchant``
-    whose terminal it must be, if the technician said so. A resumed order takes from
-    the first run what is not given again.
+    whose terminal it must be, if the technician said so; ``agent`` who acts for it;
+    ``bin_table`` tells a typed card's kind. A resumed order takes from the first run
+    what is not given again.
     """
 
     address: str
@@ -44,6 +55,9 @@ class Means:
     card_wait: float = 20.0
     output: Path | None = None
     merchant: str | None = None
+    corporate: bool = False
+    agent: str | None = None
+    bin_table: Path | None = None
 
     def to_json(self) -> Json:
         pictures = str(self.pictures.resolve()) if self.pictures else None
@@ -52,16 +66,20 @@ class Means:
             "typed": self.typed,
             "pictures": pictures,
             "merchant": self.merchant,
+            "agent": self.agent,
+            "bin_table": str(self.bin_table.resolve()) if self.bin_table else None,
         }
 
     def filled(self, remembered: Json) -> Means:
-        pictures = remembered.get("pictures")
+        pictures, table = remembered.get("pictures"), remembered.get("bin_table")
         return replace(
             self,
             reader=self.reader or remembered.get("reader"),
             typed=self.typed or bool(remembered.get("typed")),
             pictures=self.pictures or (Path(pictures) if pictures else None),
             merchant=self.merchant or remembered.get("merchant"),
+            agent=self.agent or remembered.get("agent"),
+            bin_table=self.bin_table or (Path(table) if table else None),
         )
 
 
@@ -88,8 +106,10 @@ def run(
         PosctlError: of every kind; what was reached by then is in the event log.
     """
     place = session.place
-    place.profile.windows.check(place.clock.now())
-    driver = open_driver(place, means.address)
+    check_channel(place.profile)
+    tell_notices(place.profile, place.clock, place.person)
+    place.profile.calendar().check(place.clock.now())
+    driver = open_driver(place, means.address, merchant=means.merchant)
     try:
         found = _look(session, driver, means)
         looked(found)
@@ -100,6 +120,21 @@ def run(
         driver.close()
 
 
+def check_channel(profile: Profile) -> None:
+    """Raises OtherChannel ``channel.other`` with the right one (R6)."""
+    if "device" not in profile.channels:
+        menu = profile.menus.get("change", "-")
+        contact = next(iter(profile.contacts.values()), "-")
+        channels = ", ".join(profile.channels)
+        raise OtherChannel(
+            "channel.other",
+            provider=profile.provider,
+            channels=channels,
+            menu=menu,
+            contact=contact,
+        )
+
+
 def resume(session: Session, number: str, means: Means) -> Proposed:
     """Go on where a run ended, after a new look at the terminal."""
     place = session.place
@@ -108,7 +143,7 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     means = means.filled(_remembered(place, number))
     if journal.order.state is State.PROPOSED:
         return _leave(session, journal, means)
-    driver = open_driver(place, means.address)
+    driver = open_driver(place, means.address, merchant=means.merchant)
     try:
         found = look(place, driver, merchant=means.merchant)
         _same_terminal(journal.order, found)
@@ -186,9 +221,11 @@ def _new_journal(session: Session, means: Means) -> Journal:
             "profile": profile.name,
             "profile_version": profile.version,
             "profile_sha256": profile.sha256,
-            "confirm": profile.confirm,
+            "confirm": profile.terminal.confirm,
             "field_id": field_id,
             "address": means.address,
+            "steps": list(profile.verification.steps),
+            "account_type": "corporate" if means.corporate else "card",
         }
         journal.append("order.opened", opened)
     return journal
@@ -258,12 +295,14 @@ def _look_step(
 def _preflight_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
-    pictures = find_pictures(place, means.pictures)
-    paths = {kind: str(path.resolve()) for kind, path in pictures.items()}
-    remembered = {**_remembered(place, journal.number), "paths": paths}
-    write_json(place.means_file(journal.number), remembered)
-    journal.append("preflight.passed", preflight(place, driver, pictures))
-    place.person.tell("preflight.done", documents=len(pictures))
+    context = Context(place, journal, driver, means.pictures, means.agent)
+    evidence = run_stage(context, Stage.PREFLIGHT)
+    documents = evidence.get("documents", {}).get("documents", [])
+    fee = str(place.profile.fees.total)
+    journal.append(
+        "preflight.passed", {"steps": evidence, "documents": documents, "fee": fee}
+    )
+    place.person.tell("preflight.done", documents=len(documents))
 
 
 def _backup_step(
@@ -277,8 +316,13 @@ def _account_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
     def read() -> NewAccount:
-        if means.typed:
-            return type_twice(place.person)
+        if journal.order.account_type == "corporate":
+            return type_corporate(place.person)
+        if means.typed or place.profile.not_used.card:
+            table = means.bin_table
+            return type_card(
+                place.person, bins.load(table) if table else bins.test_cards()
+            )
         return read_chip(place, means.reader, means.card_wait)
 
     order = take_account(place, journal, read)
@@ -288,7 +332,8 @@ def _account_step(
 def _propose_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
-    propose(place, journal)
+    context = Context(place, journal, driver, means.pictures, means.agent)
+    propose(place, journal, run_stage(context, Stage.ACCOUNT))
 
 
 _STEPS: dict[str, Step] = {
@@ -314,6 +359,16 @@ def _leave(session: Session, journal: Journal, means: Means) -> Proposed:
     return Proposed(journal.order, file, means)
 
 
+def act(session: Session, number: str, do: Callable[[Journal], Order]) -> Order:
+    """One act on an order that the field holds; an ended one leaves no files."""
+    journal = session.place.journal(number)
+    with exclusive(session.place.log, number):
+        order = do(journal)
+        if order.final:
+            session.place.tidy(number)
+        return order
+
+
 def roll_back(session: Session, number: str) -> Order:
     """End an order that the field holds: nothing has left this machine.
 
@@ -329,8 +384,7 @@ def roll_back(session: Session, number: str) -> Order:
             raise order_over(order)
         if order.holder is Holder.FIELD and not order.may_roll_back:
             raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
-        for left in (session.place.means_file, session.place.boxes_file):
-            remove(left(number))
+        session.place.tidy(number)
         return journal.append(
             "rollback.done", {"operator": session.operator.name, "at": "field"}
         )

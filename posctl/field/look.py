@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from posctl.field.label import ADDRESS, LabelDriver
 from posctl.field.place import FieldPlace, TerminalList
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
@@ -64,11 +65,17 @@ class IdentityMismatch(CheckFailed):
     """The terminal and the provider's list disagree; nothing was changed."""
 
 
-def open_driver(place: FieldPlace, address: str) -> TerminalDriver:
-    """A driver for the profile's protocol on that port."""
-    profile = place.profile
+def open_driver(
+    place: FieldPlace, address: str, *, merchant: str | None = None
+) -> TerminalDriver:
+    """A driver for the profile's protocol on that port; where it names none, a person
+    reads the label."""
+    rules = place.profile.terminal
+    if rules.protocol == ADDRESS:
+        wants_tid = not place.profile.not_used.terminal
+        return LabelDriver(place.person, wants_tid=wants_tid, mid=merchant)
     return open_terminal(
-        profile.protocol, address, baud=profile.baud, variables=profile.variables
+        rules.protocol, address, baud=rules.baud, variables=rules.variables
     )
 
 
@@ -120,7 +127,7 @@ def check_merchant(identity: TerminalIdentity, expected: str | None) -> None:
 
 def _check(place: FieldPlace, found: Look) -> None:
     for item, word in found.verdict().items():
-        if word == UNKNOWN and item in place.profile.required:
+        if word == UNKNOWN and item in place.profile.identity.required:
             raise CheckFailed("look.unknown", item=item)
     tid = found.identity.tid
     if tid is not None and tid not in found.listed.tids:

@@ -13,18 +13,31 @@ from posctl.change.states import Holder
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed, UsageError
+from posctl.model.profile import Subject
 from posctl.store.files import read_json, remove
 from posctl.store.keys import APPROVER, Operator, check_signature
 
 
 @dataclass(frozen=True)
+class Mandate:
+    """Who may act for a merchant, in what, until which day (R15)."""
+
+    agent: str
+    scope: str
+    until: str
+
+
+@dataclass(frozen=True)
 class TerminalList:
-    """The merchant's terminal numbers as the provider gave them to the office."""
+    """The merchant's terminal numbers as the provider gave them to the office, and what
+    the office knows of it: its type, and who may act for it."""
 
     mid: str
     tids: tuple[str, ...]
     fetched: str
     signer: str
+    subject: Subject | None = None
+    mandates: tuple[Mandate, ...] = ()
 
     @property
     def moment(self) -> datetime:
@@ -51,7 +64,7 @@ class FieldPlace(Place):
         found = self._checked_list(path)
         if found.mid != mid:
             raise CheckFailed("list.damaged", path=str(path))
-        oldest = self.clock.now() - timedelta(days=self.profile.list_days)
+        oldest = self.clock.now() - timedelta(days=self.profile.identity.list_days)
         if found.moment < oldest:
             raise CheckFailed("list.old", mid=mid, fetched=found.fetched)
         return found
@@ -65,7 +78,12 @@ class FieldPlace(Place):
                 self.home.root, "terminal list", body, data["proof"], at=now
             )
             found = TerminalList(
-                body["mid"], tuple(body["tids"]), body["fetched"], signer.name
+                body["mid"],
+                tuple(body["tids"]),
+                body["fetched"],
+                signer.name,
+                body.get("subject"),
+                tuple(Mandate(**mandate) for mandate in body.get("mandates", ())),
             )
         except (UsageError, KeyError, TypeError):
             raise CheckFailed("list.damaged", path=str(path)) from None
@@ -97,6 +115,11 @@ class FieldPlace(Place):
     def boxes_file(self, number: str) -> Path:
         """The sealed pictures between sealing and the order file."""
         return self.home.field / "outgoing" / f"{number}.boxes"
+
+    def tidy(self, number: str) -> None:
+        """Remove what an order that has ended was worked on with."""
+        for left in (self.means_file(number), self.boxes_file(number)):
+            remove(left)
 
     def means_file(self, number: str) -> Path:
         """What an order is worked on with (reader, pictures); it never leaves here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from posctl.change import orderfile
@@ -14,6 +15,7 @@ from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed, Declined
+from posctl.model.profile import Fees
 from posctl.store.files import read_json, remove, write_json, write_private
 from posctl.store.sealing import binding, seal
 
@@ -22,25 +24,29 @@ NOT_KEPT = "(not kept on this machine: look at the card)"
 NOT_KNOWN = "(not known: the number was typed)"
 
 
-def propose(place: FieldPlace, journal: Journal) -> Order:
+def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
     """The confirmation screen (R44); then the order is valid for some days (R34).
 
     Raises:
         Declined: ``propose.declined``; the order stays as it is.
     """
     order, profile = journal.order, place.profile
-    place.person.tell("propose.terms", terms=profile.terms)
+    for advice in profile.advice:
+        place.person.tell("propose.advice", advice=advice)
+    place.person.tell("propose.terms", terms=profile.terms.text)
     try:
         _confirm(place, order)
     except Declined:
         raise Declined("propose.declined", order=order.number) from None
-    until = place.clock.now() + timedelta(days=profile.valid_days)
+    until = place.clock.now() + timedelta(days=profile.order.valid_days)
     return journal.append(
         "order.proposed",
         {
+            "steps": steps,
             "valid_until": stamp(until),
-            "terms_sha256": profile.terms_sha256,
-            "fee_accepted": str(profile.fee),
+            "terms_sha256": profile.terms.sha256,
+            "fee_accepted": str(profile.fees.total),
+            "advice": list(profile.advice),
         },
     )
 
@@ -51,14 +57,21 @@ def _confirm(place: FieldPlace, order: Order) -> None:
         CONFIRM_WORD,
         order=order.number,
         mid=order.mid,
-        tid=order.tid,
+        tid=order.tid or "-",
         old=order.old_mask or "?",
         new=order.new_mask,
         label=order.label or order.source,
         name=place.holder_name or (NOT_KEPT if order.source == "chip" else NOT_KNOWN),
-        branch=order.branch,
-        fee=order.fee,
+        branch=order.branch or "-",
+        fee=fees_shown(place.profile.fees),
     )
+
+
+def fees_shown(fees: Fees) -> str:
+    """The total, and its parts where there are any (R9)."""
+    parts = {"change": fees.change, "service": fees.service, "deposit": fees.deposit}
+    told = [f"{name} {part}" for name, part in parts.items() if Decimal(part)]
+    return f"{fees.total}{' = ' if told else ''}{' + '.join(told)}"
 
 
 def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:

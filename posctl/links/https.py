@@ -1,4 +1,4 @@
-"""One POST over verified TLS, under one wall-clock deadline.
+"""One request over verified TLS, under one wall-clock deadline.
 
 Nothing here can switch verification off, follows a redirect, tries again or asks the
 environment for a proxy. Every error says in ``sent`` whether the request can have
@@ -11,8 +11,11 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -27,8 +30,37 @@ ANSWER_LIMIT = 1024 * 1024
 _CHUNK = 16 * 1024
 
 
+class Chunks(Sized, Iterable[bytes], Protocol):
+    """A body that is made while it is sent; ``len`` is its size in bytes."""
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer of any final status.
+
+    Args:
+        headers: names in lower case; the values of a repeated one are joined by
+            ``, ``.
+        body: 1 MiB at most.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent; ``path`` with the query, ``body`` None for none."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | Chunks | None = field(repr=False)
+
+
 class HttpsLink:
-    """A host to POST to; each call has a connection of its own.
+    """A host to call; each call has a connection of its own.
 
     Args:
         url: ``https://HOST[:PORT]``; a path is put before the path of each call.
@@ -49,7 +81,7 @@ class HttpsLink:
         self.recent = Recent(self.host)
 
     def post(
-        self, path: str, body: bytes, *, content_type: str, deadline: Deadline
+        self, path: str, body: bytes | Chunks, *, content_type: str, deadline: Deadline
     ) -> bytes:
         """Send ``body``; the body of an answer with status 200, 1 MiB at most.
 
@@ -58,45 +90,85 @@ class HttpsLink:
                 False), ``host.protocol``, ``host.lost``, ``host.status``.
             LinkTimeout: ``host.timeout``.
         """
-        self.recent.sent(f"POST {path}, {len(body)} B")
+        # Without the length a body of pieces would go in HTTP's own chunks.
+        headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
+        answer = self._told(Request("POST", path, headers, body), deadline, _only_200)
+        return answer.body
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        deadline: Deadline,
+    ) -> HttpAnswer:
+        """One request of an interface whose refusals have a status and a body: every
+        answer is returned except a redirect, which is not followed.
+
+        Args:
+            path: with the query, as in ``/v3/x?y=1``; ``url``'s path is put before it.
+
+        Raises:
+            LinkFailed, LinkTimeout: as ``post``; ``host.status`` for a 1xx or 3xx.
+        """
+        request = Request(method, path, headers, body)
+        return self._told(request, deadline, _no_redirect)
+
+    def _told(
+        self, request: Request, deadline: Deadline, accepts: Callable[[int], bool]
+    ) -> HttpAnswer:
+        size = len(request.body or b"")
+        self.recent.sent(f"{request.method} {request.path}, {size} B")
         with self.recent.told():
             try:
-                answer = self._post(path, body, content_type, deadline)
+                answer = self._run(request, deadline, accepts)
             except LinkFailed as failure:
                 if failure.params.get("sent") is False:
                     self.recent.got("(it was not sent)")
                 raise
-        self.recent.got(f"200, {len(answer)} B")
+        self.recent.got(f"{answer.status}, {len(answer.body)} B")
         return answer
 
-    def _post(
-        self, path: str, body: bytes, content_type: str, deadline: Deadline
-    ) -> bytes:
-        exchange = self.exchange(deadline)
+    def _run(
+        self, request: Request, deadline: Deadline, accepts: Callable[[int], bool]
+    ) -> HttpAnswer:
+        exchange = self.exchange(deadline, accepts)
+        whole = replace(request, path=self._base + request.path)
         try:
-            return call_within(
-                deadline,
-                lambda: exchange.run(self._base + path, body, content_type),
-                what="host.post",
-            )
+            return call_within(deadline, lambda: exchange.run(whole), what="host.post")
         except LinkTimeout:
             sent = exchange.abandon()
             raise LinkTimeout(
                 "host.timeout", host=self.host, seconds=deadline.seconds, sent=sent
             ) from None
 
-    def exchange(self, deadline: Deadline) -> Exchange:
-        """One exchange that has not begun; ``post`` runs it."""
-        return Exchange(self.host, self.port, self._context, deadline)
+    def exchange(
+        self, deadline: Deadline, accepts: Callable[[int], bool] | None = None
+    ) -> Exchange:
+        """One exchange that has not begun; ``post`` and ``call`` run it.
+
+        Args:
+            accepts: the statuses whose answers are read; None: 200 alone.
+        """
+        accepted = accepts or _only_200
+        return Exchange(self.host, self.port, self._context, deadline, accepted)
 
 
 class Exchange:
     """One connection, one request. ``abandon`` may come from another thread."""
 
     def __init__(
-        self, host: str, port: int, context: ssl.SSLContext, deadline: Deadline
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+        deadline: Deadline,
+        accepts: Callable[[int], bool],
     ) -> None:
         self._host = host
+        self._accepts = accepts
         self._deadline = deadline
         self._connection = HTTPSConnection(
             host, port, ssl_context=context, timeout=_timeout(deadline)
@@ -105,10 +177,10 @@ class Exchange:
         self._abandoned = False
         self._sent = False
 
-    def run(self, path: str, body: bytes, content_type: str) -> bytes:
+    def run(self, request: Request) -> HttpAnswer:
         try:
             self._connect()
-            return self._request(path, body, content_type)
+            return self._request(request)
         finally:
             self._connection.close()
 
@@ -135,12 +207,17 @@ class Exchange:
         except (OSError, HTTPError) as error:
             raise self._failed("host.unreachable", type(error).__name__) from None
 
-    def _request(self, path: str, body: bytes, content_type: str) -> bytes:
-        headers = {"Content-Type": content_type, "Connection": "close"}
+    def _request(self, request: Request) -> HttpAnswer:
+        headers = {**request.headers, "Connection": "close"}
         self._mark_sent()
         try:
             self._connection.request(
-                "POST", path, body, headers, preload_content=False, decode_content=False
+                request.method,
+                request.path,
+                request.body,
+                headers,
+                preload_content=False,
+                decode_content=False,
             )
             return self._read_answer()
         except TimeoutError:
@@ -155,16 +232,18 @@ class Exchange:
                 raise self._timeout()
             self._sent = True
 
-    def _read_answer(self) -> bytes:
+    def _read_answer(self) -> HttpAnswer:
         answer = self._connection.getresponse()
-        if answer.status != http.client.OK:
+        if not self._accepts(answer.status):
             raise self._failed("host.status", str(answer.status))
         body = bytearray()
         while chunk := answer.read(_CHUNK):
             body += chunk
             if len(body) > ANSWER_LIMIT:
                 raise self._failed("host.protocol", "answer too long")
-        return bytes(body)
+        given = answer.headers  # items() would give a repeated name twice
+        headers = {name.lower(): given[name] for name in given}
+        return HttpAnswer(answer.status, headers, bytes(body))
 
     def _failed(self, code: str, reason: str) -> LinkFailed:
         return LinkFailed(code, host=self._host, reason=reason, sent=self._sent)
@@ -183,6 +262,14 @@ def _parse(url: str) -> Url:
         return parse_url(url)
     except LocationParseError:
         raise UsageError("host.url") from None
+
+
+def _only_200(status: int) -> bool:
+    return status == http.client.OK
+
+
+def _no_redirect(status: int) -> bool:
+    return status // 100 in (2, 4, 5)
 
 
 def _timeout(deadline: Deadline) -> float:

@@ -12,18 +12,33 @@ from typing import Any
 
 Json = dict[str, Any]
 
+DEEPEST = 32
+"""Objects and arrays in one another; what posctl writes has at most eight."""
 
-def _refuse_floats(value: object) -> None:
+LARGEST_NUMBER = 2**53 - 1
+"""Whole numbers that JavaScript, too, holds exactly (RFC 7493, section 2.2)."""
+
+
+def _ordered(value: object, depth: int = 0) -> object:
+    """The same value, keys in the order of RFC 8785, section 3.2.3: by UTF-16 code
+    units, which differs from Python's above U+FFFF."""
     if isinstance(value, float):
         raise TypeError("no floats in signed data: use text")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError("keys of signed data are text")
-            _refuse_floats(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_floats(item)
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise ValueError("a number of signed data is too large: use text")
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth == DEEPEST:
+        raise ValueError("signed data is nested too deeply")
+    if not isinstance(value, dict):
+        return [_ordered(item, depth + 1) for item in value]
+    return {key: _ordered(value[key], depth + 1) for key in sorted(value, key=_units)}
+
+
+def _units(key: object) -> bytes:
+    if not isinstance(key, str):
+        raise TypeError("keys of signed data are text")
+    return key.encode("utf-16-be")
 
 
 def canonical(value: object) -> bytes:
@@ -31,16 +46,23 @@ def canonical(value: object) -> bytes:
 
     Raises:
         TypeError: a float, a key that is not text, or a type JSON does not know.
+        ValueError: a number above ``LARGEST_NUMBER``, deeper than ``DEEPEST``, or a
+            lone surrogate.
     """
-    _refuse_floats(value)
-    text = json.dumps(
-        value,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
+    text = json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
     return text.encode()
+
+
+def is_canonical(value: object, raw: bytes) -> bool:
+    """Whether ``raw``, of which ``value`` was read, is its only spelling.
+
+    It is not where a key occurs twice, or where a reader of another language might
+    find another value in it.
+    """
+    try:
+        return canonical(value) == raw
+    except (TypeError, ValueError):
+        return False
 
 
 def digest(value: object) -> str:

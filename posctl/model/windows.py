@@ -1,47 +1,89 @@
-"""Service windows: half-open intervals of a day in the provider's time zone (R8)."""
+"""Service windows: half-open intervals in the provider's time zone (R8)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from posctl.model.errors import ClosedNow
 
+Interval = tuple[datetime, datetime]
+_LONGEST_SEARCH = timedelta(days=60)
+
 
 @dataclass(frozen=True)
 class Windows:
-    """Daily closed intervals; a job must be over before the next one begins."""
+    """Daily closed intervals, single closures, holidays. A job must be over before the
+    next interval begins.
+
+    Args:
+        closed: local times of day; over midnight where the second is not later.
+        estimated: how long a change takes.
+        closures: local dates and times without a zone.
+        holidays: first and last day: nothing is planned there.
+    """
 
     zone: ZoneInfo
     closed: tuple[tuple[time, time], ...]
     estimated: timedelta
-
-    @classmethod
-    def from_table(cls, table: dict[str, Any]) -> Windows:
-        """From a profile. Raises KeyError or ValueError for what is not one."""
-        pairs = tuple(
-            (time.fromisoformat(a), time.fromisoformat(b)) for a, b in table["closed"]
-        )
-        minutes = timedelta(minutes=int(table["estimated_minutes"]))
-        return cls(ZoneInfo(table["timezone"]), pairs, minutes)
+    closures: tuple[Interval, ...] = ()
+    holidays: tuple[tuple[date, date], ...] = ()
 
     def check(self, now: datetime) -> None:
         """Raises ClosedNow ``window.closed`` with the next opening."""
-        start, end = now, now + self.estimated
-        for opens, closes in self._closed_around(now):
-            if start < closes and end > opens:
-                local = closes.astimezone(self.zone)
-                raise ClosedNow("window.closed", opens=f"{local:%Y-%m-%d %H:%M %Z}")
+        opens = self.next_opening(now)
+        if opens != now:
+            local = opens.astimezone(self.zone)
+            raise ClosedNow("window.closed", opens=f"{local:%Y-%m-%d %H:%M %Z}")
 
-    def _closed_around(self, now: datetime) -> list[tuple[datetime, datetime]]:
+    def next_opening(self, now: datetime) -> datetime:
+        """``now``, or the first moment after it at which a change fits in."""
+        start, last = now, now + _LONGEST_SEARCH
+        while start < last:
+            end = start + self.estimated
+            around = self._closed_around(start)
+            blocks = [b for a, b in around if start < b and end > a]
+            if not blocks:
+                break
+            start = max(blocks)
+        return start
+
+    def next_slot(self, now: datetime) -> datetime:
+        """As ``next_opening``, and not on a holiday."""
+        start = self.next_opening(now)
+        while (last := self.holiday_at(start)) is not None:
+            after = datetime.combine(last + timedelta(days=1), time(), self.zone)
+            start = self.next_opening(after.astimezone(UTC))
+        return start
+
+    def holiday_at(self, moment: datetime) -> date | None:
+        """The last day of the holiday that ``moment`` falls in."""
+        day = moment.astimezone(self.zone).date()
+        return next((b for a, b in self.holidays if a <= day <= b), None)
+
+    def next_holiday(self, now: datetime, days: int) -> tuple[date, date] | None:
+        """One that begins within ``days``."""
+        today = now.astimezone(self.zone).date()
+        ahead = [h for h in self.holidays if today < h[0] <= today + timedelta(days)]
+        return min(ahead, default=None)
+
+    def _closed_around(self, now: datetime) -> list[Interval]:
         today = now.astimezone(self.zone).date()
         days = [today + timedelta(days=n) for n in (-1, 0, 1)]
-        return [self._interval(day, a, b) for day in days for a, b in self.closed]
+        daily = [self._interval(day, a, b) for day in days for a, b in self.closed]
+        return [*daily, *self._single()]
 
-    def _interval(self, day: date, a: time, b: time) -> tuple[datetime, datetime]:
+    def _single(self) -> Iterator[Interval]:
+        for begins, ends in self.closures:
+            yield self._utc(begins), self._utc(ends)
+
+    def _interval(self, day: date, a: time, b: time) -> Interval:
         """From ``a`` to ``b``, over midnight when ``b`` is not later."""
         last = day if b > a else day + timedelta(days=1)
-        start = datetime.combine(day, a, self.zone).astimezone(UTC)
-        return start, datetime.combine(last, b, self.zone).astimezone(UTC)
+        start, end = datetime.combine(day, a), datetime.combine(last, b)
+        return self._utc(start), self._utc(end)
+
+    def _utc(self, local: datetime) -> datetime:
+        return local.replace(tzinfo=self.zone).astimezone(UTC)

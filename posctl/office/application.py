@@ -1,4 +1,4 @@
-"""A change's application at the provider: the two effects of a commit, and asking.
+"""A change's application at the provider: the effects of a commit, and asking.
 
 No answer to a signature is believed, neither yes nor no: the application is asked.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from posctl.change.effects import Disputed, Effect, Outcome
@@ -14,20 +15,25 @@ from posctl.change.journal import Journal
 from posctl.change.order import Order
 from posctl.change.orderfile import SealedDocument
 from posctl.model.canonical import Json
+from posctl.model.clock import moment
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed, Refused
-from posctl.office.approve import OpenedAccount, open_account
+from posctl.office.account import OpenedAccount, open_account
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.providers import (
+    AccountType,
     ApplicationStatus,
     ChangeRequest,
+    Need,
     Picture,
     Progress,
     Provider,
+    ReadBinding,
     UploadedPicture,
 )
 from posctl.store.sealing import binding, unseal
+from protocols.sensitive import AccountNumber, consistent
 
 T = TypeVar("T")
 SIGN_SECONDS = 5.0
@@ -36,9 +42,17 @@ SIGN_SECONDS = 5.0
 _UNANSWERED = ("provider.busy",)
 """Refusals that do not say whether it was done: they count as no answer."""
 
+_NOT_TAKEN = ("provider.credentials", "provider.rate", "provider.no_right")
+"""Refusals that are no word on the change: nothing was done, a person may try later
+(R32)."""
+
+LOST = "-"
+"""Stands for the number of an application whose answer was lost, but which shows."""
+
 
 class Application:
-    """Of one order. ``effects`` are ``apply`` and ``sign``, for the journal."""
+    """Of one order. ``effects`` are for the journal; ``amount`` in fen is what the
+    merchant says that he got."""
 
     def __init__(self, session: Session, journal: Journal) -> None:
         self.session = session
@@ -48,7 +62,10 @@ class Application:
         self.effects = {
             "apply": Effect("apply", self._apply, self._probe_apply),
             "sign": Effect("sign", self._sign, self._probe_sign),
+            "payment": Effect("payment", self._request_payment, self._probe_payment),
+            "amount": Effect("amount", self._report_amount, self._probe_amount),
         }
+        self.amount = 0
 
     def _apply(self, order: Order) -> Json:
         """A number that was used before, and not by this log, is no refusal: this
@@ -57,9 +74,7 @@ class Application:
             return self._apply_once(order)
         except Refused as refusal:
             if refusal.code == "provider.duplicate":
-                raise Disputed(
-                    refusal.code, namespace=refusal.namespace, raw=refusal.raw
-                ) from refusal
+                raise Disputed(refusal.code, **_said(refusal)) from refusal
             raise
 
     def _apply_once(self, order: Order) -> Json:
@@ -68,13 +83,11 @@ class Application:
         try:
             answer = _answered(lambda: call(self._request, order.request_seq, deadline))
         except Refused as refusal:
-            if refusal.code == "provider.credentials":  # ours to mend: not taken
+            if refusal.code in _NOT_TAKEN:
                 raise LinkFailed(
                     refusal.code,
                     sent=False,
-                    namespace=refusal.namespace,
-                    raw=refusal.raw,
-                    text="",
+                    **_said(refusal),
                 ) from refusal
             raise
         return {"application": answer}
@@ -83,8 +96,11 @@ class Application:
         """Send the very same request again: taken now, or a duplicate (1002).
 
         A duplicate is an application whose number was lost. It is not signed, so it
-        never takes effect; the next attempt has a new request number.
+        never takes effect; the next attempt has a new request number. A provider that
+        does not sign is never asked twice: what it shows decides.
         """
+        if order.apply_commits:
+            return self._probe_by_reading(order)
         self.prepare(open_account(self.session, self.journal))
         try:
             return Outcome("done", self._apply_once(order))
@@ -92,6 +108,58 @@ class Application:
             if refusal.code == "provider.duplicate":
                 return Outcome("void", {"orphan": order.request_seq})
             return Outcome("refused", {"reason": refusal.code, **refusal.params})
+
+    def _probe_by_reading(self, order: Order) -> Outcome:
+        """Raises LinkFailed ``provider.undecided``; past the profile's hours it is a
+        person's task: ``disputed``."""
+        found = self.read_binding()
+        shown = found.pending or found.effective
+        old = order.old_mask or order.provider_mask or ""
+        differs = consistent(old, order.new_mask) is None
+        if shown and differs and consistent(shown, order.new_mask) is not None:
+            return Outcome("done", {"application": LOST, "shown": shown})
+        hours = self.place.profile.poll.undecided_hours
+        since = moment(order.effect_since or order.changed)
+        if self.place.clock.now() - since < timedelta(hours=hours):
+            raise LinkFailed("provider.undecided", raw=found.verification or "-")
+        reason = {"reason": "provider.undecided", "shown": shown or "-"}
+        return Outcome("disputed", reason)
+
+    def read_binding(self) -> ReadBinding:
+        """What the provider shows of the merchant's account now."""
+        mid, deadline = self.journal.order.mid, Deadline(CALL_SECONDS)
+        return self.provider.read_binding(mid, deadline)
+
+    def _request_payment(self, order: Order) -> Json:
+        """Have the penny drop sent; one that is on its way already will do."""
+        account, deadline = self._new_account(), Deadline(CALL_SECONDS)
+        try:
+            self.provider.request_payment(order.application, account, deadline)
+        except Refused as refusal:
+            if refusal.code != "provider.penny_early":
+                raise
+            return {"sent_before": refusal.raw}
+        return {}
+
+    def _probe_payment(self, order: Order) -> Outcome:
+        """Asking again does no harm: within four hours it is refused as early."""
+        return Outcome("done", self._request_payment(order))
+
+    def _report_amount(self, order: Order) -> Json:
+        deadline = Deadline(CALL_SECONDS)
+        self.provider.report_payment(
+            order.application, self._new_account(), self.amount, deadline
+        )
+        return {}
+
+    def _probe_amount(self, order: Order) -> Outcome:
+        """Accepted: it waits for something else now. Otherwise a try may be spent, and
+        the merchant tells the amount once more."""
+        waits = self.query().need is Need.PENNY_DROP
+        return Outcome("void" if waits else "done", {"asked": order.application})
+
+    def _new_account(self) -> AccountNumber:
+        return open_account(self.session, self.journal).new
 
     def _sign(self, order: Order) -> Json:
         """Neither a yes nor a no is believed: the application is asked (R38, R41)."""
@@ -109,9 +177,7 @@ class Application:
         signed by another way."""
         if self._was_signed(order, patience=0.0):
             return {"application": order.application, "refused": refusal.raw}
-        raise Disputed(
-            refusal.code, namespace=refusal.namespace, raw=refusal.raw
-        ) from refusal
+        raise Disputed(refusal.code, **_said(refusal)) from refusal
 
     def _was_signed(self, order: Order, *, patience: float) -> bool:
         """After a signature was sent, no failure to ask means that it was not."""
@@ -135,7 +201,7 @@ class Application:
                 return True
             if deadline.passed:
                 return False
-            self.place.clock.sleep(self.place.profile.poll_seconds)
+            self.place.clock.sleep(self.place.profile.poll.every_seconds)
 
     def prepare(self, account: OpenedAccount) -> None:
         """Upload the pictures, which alone changes nothing, and make the request."""
@@ -145,16 +211,21 @@ class Application:
             new=account.new,
             old=account.old,
             branch=order.branch,
-            mobile=account.mobile,
+            mobile=account.mobile or None,
             pictures=tuple(self._uploads(order)),
             remark=order.number,
+            account_type=AccountType(order.account_type),
+            holder=account.holder,
+            bank=account.bank,
+            area=account.area,
         )
 
     def _uploads(self, order: Order) -> list[UploadedPicture]:
         """Exactly the profile's documents, each as it was checked and approved."""
         media = {d["kind"]: d["type"] for d in order.documents}
         sealed = self.place.file_of(order.number).documents
-        wanted = sorted(d.kind for d in self.place.profile.documents)
+        rules = self.place.profile.documents_for(order.account_type)
+        wanted = sorted(d.kind for d in rules)
         if sorted(item.kind for item in sealed) != wanted or sorted(media) != wanted:
             raise CheckFailed("document.others", order=order.number)
         return [self._upload(order, item, media[item.kind]) for item in sealed]
@@ -195,11 +266,17 @@ def _check_picture(order: Order, kind: str, body: bytes) -> None:
         raise CheckFailed("document.others", order=order.number)
 
 
+def _said(refusal: Refused) -> dict[str, str]:
+    """Whose word it was, which, and its text, for an error made of it."""
+    text = str(refusal.params.get("text", ""))
+    return {"namespace": refusal.namespace, "raw": refusal.raw, "text": text}
+
+
 def _answered(call: Callable[[], T]) -> T:
     """A busy answer says nothing of what was done: it counts as no answer (R32)."""
     try:
         return call()
     except Refused as refusal:
         if refusal.code in _UNANSWERED:
-            raise LinkFailed(refusal.code, raw=refusal.raw) from refusal
+            raise LinkFailed(refusal.code, **_said(refusal)) from refusal
         raise

@@ -1,83 +1,45 @@
-"""Approve: another person looks at what was proposed and signs its digest (R30)."""
+"""Approve: another person looks at what was proposed and signs its digest (R30).
+
+He sits at the office, or is elsewhere: then a short request goes to him, and his answer
+comes back; what he signs is the same digest.
+"""
 
 from __future__ import annotations
 
-import hmac
-import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 from stdnum import luhn
 
+from posctl.change.approval import (
+    Answer,
+    approval_digest,
+    armoured_answer,
+    armoured_request,
+    read_answer,
+    read_request,
+    request_of,
+)
 from posctl.change.journal import Journal, exclusive, last_payload
-from posctl.change.order import Order, approval_digest, order_over
+from posctl.change.order import Order, order_over
+from posctl.change.person import Person
 from posctl.change.states import State
 from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
-from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
-from posctl.office.merchant import CALL_SECONDS
+from posctl.model.steps import Stage
+from posctl.office.account import OpenedAccount, account_id, open_account
 from posctl.office.place import Session
 from posctl.office.receipt import finish
-from posctl.office.tags import check_tag
-from posctl.store.keys import APPROVER, check_signature
-from posctl.store.sealing import binding, unseal
-from protocols.sensitive import AccountNumber, consistent
+from posctl.office.steps import Context, run_stage
+from posctl.office.steps.same_name import grade_of, is_other_holder
+from posctl.store import keys
+from posctl.store.keys import APPROVER, Operator, Signer, check_signature
 
-
-@dataclass(frozen=True)
-class OpenedAccount:
-    """What was sealed in the field. Shows masks only."""
-
-    new: AccountNumber
-    old: AccountNumber | None
-    mobile: str
-    holder: str
-
-    def __repr__(self) -> str:
-        return f"OpenedAccount(new={self.new}, old={self.old})"
-
-
-def open_account(session: Session, journal: Journal) -> OpenedAccount:
-    """Open the box, and check it against what the order says of it.
-
-    Raises:
-        CheckFailed: ``seal.*``; ``account.hash`` where the order names another
-            number; ``account.old_missing``, ``account.old_mismatch``.
-    """
-    order, place = journal.order, session.place
-    office_key = place.profile.in_force.office_key
-    info = binding("account", order.number, order.field_id, office_key)
-    box = place.log.attachment(order.sealed)
-    opened, key = _opened(unseal(session.secrets.seal_key, info, box))
-    own_hash = opened.new.keyed_hash(key)
-    same_hash = hmac.compare_digest(own_hash, order.new_hash)
-    if not same_hash or opened.new.masked != order.new_mask:
-        raise CheckFailed("account.hash", order=order.number)
-    _check_old(session, order, opened.old)
-    return opened
-
-
-def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
-    """What a technician sealed is not trusted to be well formed."""
-    try:
-        data = json.loads(plain)
-        old = AccountNumber(data["old"]) if data["old"] else None
-        opened = OpenedAccount(
-            AccountNumber(data["new"]), old, str(data["mobile"]), str(data["holder"])
-        )
-        return opened, bytes.fromhex(data["key"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise CheckFailed("seal.content") from None
-
-
-def _check_old(session: Session, order: Order, old: AccountNumber | None) -> None:
-    """The old number is there where the profile wants it, and fits the mask (R3)."""
-    if old is None:
-        if session.place.profile.old_account == "required":
-            raise CheckFailed("account.old_missing", order=order.number)
-    elif order.old_mask is not None and consistent(old.masked, order.old_mask) is None:
-        raise CheckFailed("account.old_mismatch", shown=order.old_mask)
+PURPOSE = "approval"
+ApprovalStep = Callable[[Session, Journal], Order]
 
 
 def approve(session: Session, number: str) -> Order:
@@ -85,34 +47,139 @@ def approve(session: Session, number: str) -> Order:
 
     Raises:
         Declined: the approver said no, or typed other digits.
-        CheckFailed: maker is checker, identity or account does not hold, expired.
+        CheckFailed: maker is checker, a step did not pass, expired.
         Refused, LinkFailed: the provider did not confirm.
     """
+    return _within(session, number, _approve)
+
+
+def ask_elsewhere(session: Session, number: str) -> str:
+    """The request for a checker elsewhere, once every step of the office has passed.
+
+    Raises:
+        CheckFailed: as ``approve``; ``armour.long``.
+    """
+    made: list[str] = []
+
+    def ask(session: Session, journal: Journal) -> Order:
+        _account, steps = _verified(session, journal)
+        order = journal.append("approval.asked", {"steps": steps})
+        request = request_of(order, name_grade=grade_of(steps))
+        made.append(armoured_request(request))
+        return order
+
+    _within(session, number, ask)
+    return made[0]
+
+
+def take_answer(session: Session, number: str, text: str) -> Order:
+    """The approval that a colleague signed elsewhere.
+
+    Raises:
+        CheckFailed: ``armour.*``, ``approval.other``, ``signature.*``, ``approve.own``.
+    """
+
+    def take(session: Session, journal: Journal) -> Order:
+        answer = read_answer(text)
+        if answer.number != number:
+            raise CheckFailed("approval.other", order=number, other=answer.number)
+        asked = _last(journal, "approval.asked")
+        _check_open(session, journal)
+        account = open_account(session, journal)
+        proof = _proof(session, answer)
+        return _record(session, journal, account, asked["steps"], proof, answer.name)
+
+    return _within(session, number, take)
+
+
+def sign_elsewhere(operator: Operator, person: Person, text: str) -> str:
+    """The checker's own machine: shows what is asked, and signs it. Needs no store.
+
+    Raises:
+        Declined: other digits were typed.
+        CheckFailed: ``armour.unreadable``, ``signature.role``, ``approve.own``.
+    """
+    request = read_request(text)
+    if operator.role != APPROVER:
+        raise CheckFailed("signature.role", role=operator.role, needed=APPROVER)
+    if operator.name.casefold() == request.shown["operator"].casefold():
+        raise CheckFailed("approve.own", order=request.number, name=operator.name)
+    shown = {**request.shown, "new": request.shown["new_mask"][:-4] + "****"}
+    person.tell("approval.shown", **shown)
+    _ask_digits(person, request.shown["new_mask"][-4:])
+    signature = operator.sign(PURPOSE, request.digest)["signature"]
+    return armoured_answer(request.number, operator.name, str(signature))
+
+
+def _within(session: Session, number: str, step: ApprovalStep) -> Order:
     journal = session.place.journal(number)
     with exclusive(session.place.log, number):
-        if journal.order.state is State.APPROVED:
+        if journal.order.state in (State.APPROVED, State.COOLING):
             return journal.order
         try:
-            return _approve(session, journal)
+            return step(session, journal)
         finally:
             finish(session, journal)  # one that has expired or was refused goes back
 
 
 def _approve(session: Session, journal: Journal) -> Order:
+    account, steps = _verified(session, journal)
+    operator = session.operator
+    _ask(session, journal.order, account, steps)
+    digest = approval_digest(journal.order, name_grade=grade_of(steps))
+    proof = operator.sign(PURPOSE, digest)
+    return _record(session, journal, account, steps, proof, operator.name)
+
+
+def _verified(session: Session, journal: Journal) -> tuple[OpenedAccount, Json]:
+    _check_open(session, journal)
+    account = open_account(session, journal)
+    steps = run_stage(Context(session, journal, account), Stage.APPROVAL)
+    return account, steps
+
+
+def _check_open(session: Session, journal: Journal) -> None:
     _check_state(session, journal.order)
     _check_two_people(session, journal)
     check_valid(session, journal)
-    account = open_account(session, journal)
-    evidence = check_with_provider(session, journal)
-    _ask(session, journal.order, account, str(evidence["tag"]))
-    digest = approval_digest(journal.order)
+
+
+def _record(
+    session: Session,
+    journal: Journal,
+    account: OpenedAccount,
+    steps: Json,
+    proof: Json,
+    approver: str,
+) -> Order:
+    """One event, once the signature was found right; then the cooling-off begins."""
+    grade = grade_of(steps)
+    digest = approval_digest(journal.order, name_grade=grade)
+    _check_signer(session, journal.order, digest, proof, approver)
+    hours = _cooling_hours(session, grade)
     approval: Json = {
-        "approver": session.operator.name,
+        "approver": approver,
         "digest": digest,
-        "proof": session.operator.sign("approval", digest),
-        **evidence,
+        "proof": proof,
+        "steps": steps,
+        "name_grade": grade,
+        "cooling_hours": hours,
+        "account_id": account_id(session, account.new),
     }
-    return journal.append("order.approved", approval)
+    order = journal.append("order.approved", approval)
+    return cool(session, journal) if hours else order
+
+
+def _cooling_hours(session: Session, grade: str) -> int:
+    rules = session.place.profile.verification
+    other = rules.cooling_hours_other_holder if is_other_holder(grade) else 0
+    return max(rules.cooling_hours, other)
+
+
+def cool(session: Session, journal: Journal) -> Order:
+    """Nothing is submitted before this is over (R31)."""
+    until = session.place.clock.now() + timedelta(hours=journal.order.cooling_hours)
+    return journal.append("order.cooling", {"cool_until": stamp(until)})
 
 
 def _check_state(session: Session, order: Order) -> None:
@@ -157,17 +224,14 @@ def check_valid(session: Session, journal: Journal) -> None:
 
 
 def valid_until(session: Session, journal: Journal) -> datetime:
-    """What the field wrote, and no later than the profile's days from its arrival."""
-    order, days = journal.order, session.place.profile.valid_days
+    """What the field wrote, and no later than the profile's days from its arrival; the
+    time that the order was frozen does not count."""
+    order, days = journal.order, session.place.profile.order.valid_days
     events = journal.log.events(order.number)
     arrived = next(e.time for e in events if e.kind == "order.received")
-    try:
-        written = moment(order.valid_until)
-    except ValueError:
-        raise CheckFailed(
-            "order.payload", kind="order.proposed", part="valid_until"
-        ) from None
-    return min(written, moment(arrived) + timedelta(days=days))
+    stopped = timedelta(milliseconds=order.stopped_ms)
+    latest = moment(arrived) + timedelta(days=days) + stopped
+    return min(order.expires or latest, latest)
 
 
 def check_approval(session: Session, journal: Journal) -> None:
@@ -178,36 +242,42 @@ def check_approval(session: Session, journal: Journal) -> None:
     """
     order, approved = journal.order, _last(journal, "order.approved")
     digest = approval_digest(order)
-    now = session.place.clock.now()
-    root = session.place.home.root
-    signer = check_signature(root, "approval", digest, approved["proof"], at=now)
+    _check_signer(session, order, digest, approved["proof"], order.approver)
+
+
+def _check_signer(
+    session: Session, order: Order, digest: str, proof: Json, name: str
+) -> Signer:
+    place = session.place
+    signer = check_signature(
+        place.home.root, PURPOSE, digest, proof, at=place.clock.now()
+    )
     if signer.role != APPROVER:
         raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
+    if signer.name != name:
+        raise CheckFailed("signature.other", order=order.number)
     if signer.name.casefold() == order.operator.casefold():
         raise CheckFailed("approve.own", order=order.number, name=signer.name)
+    return signer
 
 
-def check_with_provider(session: Session, journal: Journal) -> Json:
-    """The terminal is the merchant's now, and its binding tag is genuine (R2).
+def _proof(session: Session, answer: Answer) -> Json:
+    """A short answer holds no certificate: it is looked up here.
 
     Raises:
-        CheckFailed: ``look.mismatch``, ``tag.*``.
+        UsageError: ``operator.missing``.
     """
-    order = journal.order
-    tids = session.provider().terminals(order.mid, Deadline(CALL_SECONDS))
-    if order.tid not in tids:
-        raise CheckFailed(
-            "look.mismatch", tid=order.tid, mid=order.mid, listed=", ".join(tids)
-        )
-    tag = check_tag(session, order, _last(journal, "look.done").get("tag"))
-    return {"terminals": len(tids), "tag": tag}
+    folder = session.place.home.operators
+    certificate: Certificate = keys.certificate_of(folder, answer.name)
+    pem = certificate.public_bytes(Encoding.PEM).decode()
+    return {"certificate": pem, "signature": answer.signature}
 
 
 def _last(journal: Journal, kind: str) -> Json:
     return last_payload(journal.log, journal.number, kind)
 
 
-def _ask(session: Session, order: Order, account: OpenedAccount, tag: str) -> None:
+def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) -> None:
     """The last four digits come from the paper before him, not from the screen."""
     person = session.place.person
     person.tell(
@@ -215,20 +285,24 @@ def _ask(session: Session, order: Order, account: OpenedAccount, tag: str) -> No
         order=order.number,
         mid=order.mid,
         tid=order.tid,
-        old=order.old_mask or "?",
+        old=order.old_mask or order.provider_mask or "?",
         new=order.new_mask[:-4] + "****",
         name=account.holder or "-",
-        branch=order.branch,
+        grade=grade_of(steps) or "-",
+        branch=order.branch or "-",
         fee=order.fee,
         maker=order.operator,
         source=order.source,
         kind=order.kind,
         check_digit="right" if luhn.is_valid(account.new.reveal()) else "WRONG",
-        tag=tag,
+        tag=str(steps.get("identity", {}).get("tag", "not checked")),
     )
+    _ask_digits(person, account.new.reveal()[-4:])
 
+
+def _ask_digits(person: Person, last_four: str) -> None:
     def check(text: str) -> str:
-        if text.strip() != account.new.reveal()[-4:]:
+        if text.strip() != last_four:
             raise CheckFailed("approve.digits")
         return text
 

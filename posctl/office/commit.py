@@ -1,40 +1,40 @@
-"""Commit: apply, sign, poll, read back (the course of ChinaUMS in providers.md).
+"""Commit: apply, sign, poll, read back.
 
-The commit point is ``sign.intended``: an application that was not signed takes no
-effect, but a signature on its way cannot be called back. So the application's number
-is durable before the signature, and after the intent the only way is forward.
+Where the provider signs, the commit point is ``sign.intended``: an application that was
+not signed takes no effect, but a signature on its way cannot be called back. So the
+application's number is durable before the signature, and after the intent the only way
+is forward. Where it does not, the application itself is the commit point.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from posctl.change.effects import Disputed, perform, settle
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, order_over
-from posctl.change.states import State
+from posctl.change.states import TRANSITIONS, State
 from posctl.model.canonical import Json
+from posctl.model.clock import stamp
 from posctl.model.deadline import Deadline
 from posctl.model.errors import (
     CheckFailed,
+    ClosedNow,
     NotYetEffective,
     OtherChannel,
     Refused,
     StateUnknown,
 )
-from posctl.office.application import Application
-from posctl.office.approve import (
-    OpenedAccount,
-    check_approval,
-    check_valid,
-    check_with_provider,
-    open_account,
-    valid_until,
-)
+from posctl.office.account import OpenedAccount, open_account
+from posctl.office.application import LOST, Application
+from posctl.office.approve import check_approval, check_valid, cool, valid_until
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
-from posctl.providers import ApplicationStatus, Capability, Progress
+from posctl.office.steps.identity import check_identity
+from posctl.providers import ApplicationStatus, Capability, Need, Progress
+from protocols.sensitive import consistent
 
 
 class Commit:
@@ -52,7 +52,7 @@ class Commit:
     def run(self) -> Order:
         """From APPROVED to EFFECTIVE, from wherever the last run ended."""
         order = self.journal.order
-        if order.effect == "apply" and self._is_late():
+        if order.effect == "apply" and not order.committed and self._is_late():
             self.journal.append("apply.void", {"given_up": order.request_seq})
         elif order.effect:
             order = settle(self.journal, self.application.effects[order.effect])
@@ -63,39 +63,115 @@ class Commit:
 
     def _is_late(self) -> bool:
         """An application that nobody came back to in time is not sent again."""
-        self.place.profile.windows.check(self.place.clock.now())
+        self.place.profile.calendar().check(self.place.clock.now())
         return self.place.clock.now() > valid_until(self.session, self.journal)
 
     def _steps(self) -> dict[State, Callable[[], None]]:
         return {
+            State.COOLING: self.wait_cool,
             State.APPROVED: self.submit,
             State.SUBMITTED: self.sign,
-            State.WAITING_MERCHANT: self.poll,
+            State.WAITING_MERCHANT: self.wait_merchant,
             State.AUDITING: self.poll,
             State.UNKNOWN: self.poll,
             State.MANUAL: self.ask_by_hand,
             State.READBACK: self.read_back,
         }
 
+    def wait_cool(self) -> None:
+        """Raises ClosedNow ``order.cooling`` until it is over (R31)."""
+        order, now = self.journal.order, self.place.clock.now()
+        check_valid(self.session, self.journal)
+        until = order.cooled
+        if until is not None and now < until:
+            raise ClosedNow("order.cooling", order=order.number, until=stamp(until))
+        self.journal.append("order.cooled", {"waited_hours": order.cooling_hours})
+
     def submit(self) -> None:
-        """Preflight again, the pictures, then the application (R11)."""
-        person = self.place.person
+        """Preflight again, the pictures, then the application (R11). It is THE COMMIT
+        POINT of a provider that does not sign."""
+        person, order = self.place.person, self.journal.order
+        if order.cooling_hours and not order.was_cooled:
+            cool(self.session, self.journal)  # a run died just before it
+            return
         account = self._check_again()
         person.waiting("wait.provider")
         self.application.prepare(account)
-        intent = {"request_seq": self.application.next_seq()}
-        order = self._perform("apply", intent)
-        person.tell("commit.applied", application=order.application)
+        commits = not self.application.provider.commits_by_signing
+        sequence = self.application.next_seq()
+        order = self._perform(
+            "apply", {"request_seq": sequence, "apply_commits": commits}
+        )
+        if commits:
+            person.tell("commit.submitted", application=order.application)
+        else:
+            person.tell("commit.applied", application=order.application)
 
     def sign(self) -> None:
         """THE COMMIT POINT. Nothing that was checked may have changed by now, unless
         a signature may be on its way already."""
+        if self.journal.order.apply_commits:
+            return self.poll()
         if not self.journal.order.committed:
             self._check_again()
+            if self._waits_for_merchant():
+                return None
         self.place.person.waiting("wait.provider")
         number = self.journal.order.application
         self._perform("sign", {"application": number})
         self.place.person.tell("commit.signed", application=number)
+        return None
+
+    def _waits_for_merchant(self) -> bool:
+        """Before the signature: a penny drop to verify, or he signs himself."""
+        if self.application.query().need is Need.PENNY_DROP:
+            self._perform("payment", {})
+            self.place.person.tell("commit.payment", order=self.journal.number)
+            return True
+        if "merchant" not in self.place.profile.verification.checkers:
+            return False
+        link = self.application.provider.sign_link(self.journal.order.application)
+        self.journal.append("link.given", {"link_sha256": _sha256(link)})
+        return True
+
+    def wait_merchant(self) -> None:
+        """His amount, then his signature; posctl can do neither for him.
+
+        Raises:
+            NotYetEffective: ``commit.amount``, ``commit.link``, ``commit.pending``.
+        """
+        order = self.journal.order
+        if not order.committed:
+            return self._wait_amount()
+        if order.lost_signs or not self._is_unsigned():
+            return self.poll()
+        link = self.application.provider.sign_link(order.application)
+        raise NotYetEffective("commit.link", order=order.number, link=link)
+
+    def _is_unsigned(self) -> bool:
+        return self.application.query().need is Need.SIGNING
+
+    def _wait_amount(self) -> None:
+        status = self.application.query()
+        if status.progress is Progress.REJECTED:
+            self._report(status)
+        if status.need is Need.PENNY_DROP:
+            number = self.journal.number
+            raise NotYetEffective("commit.amount", order=number)
+        self.journal.append("merchant.done", {"raw": status.raw})
+
+    def report_amount(self, fen: int) -> None:
+        """The amount that the merchant found on his statement.
+
+        Raises:
+            CheckFailed: ``amount.not_asked``.
+            Refused: ``provider.penny_wrong``; the fifth ends the application.
+        """
+        order = self.journal.order
+        if order.state is not State.WAITING_MERCHANT or order.committed:
+            raise CheckFailed("amount.not_asked", order=order.number)
+        self.application.amount = fen
+        self._perform("amount", {"tried": "once more"})
 
     def _perform(self, name: str, intent: Json) -> Order:
         try:
@@ -110,11 +186,11 @@ class Commit:
 
     def _check_again(self) -> OpenedAccount:
         """Window, validity, approval, account, identity (R11)."""
-        self.place.profile.windows.check(self.place.clock.now())
+        self.place.profile.calendar().check(self.place.clock.now())
         check_valid(self.session, self.journal)
         check_approval(self.session, self.journal)
         account = open_account(self.session, self.journal)
-        check_with_provider(self.session, self.journal)
+        check_identity(self.session, self.journal)
         return account
 
     def poll(self) -> None:
@@ -126,12 +202,13 @@ class Commit:
             Refused: ``provider.rejected``, with the provider's reason.
         """
         person, clock = self.place.person, self.place.clock
+        every = self.place.profile.poll.every_seconds
         person.waiting("wait.audit")
         deadline = Deadline(self.wait)
         while self._ask_once() in _UNDECIDED:
             if deadline.passed:
                 raise self._undecided()
-            clock.sleep(min(self.place.profile.poll_seconds, deadline.remaining()))
+            clock.sleep(min(every, deadline.remaining()))
 
     def ask_by_hand(self) -> None:
         """Somebody calls the provider; what it decides then, it reports here.
@@ -141,43 +218,69 @@ class Commit:
         """
         if not self.journal.order.application:
             raise self._by_hand()
-        status = self.application.query()
+        status = self.ask()
         if status.progress in _UNDECIDED:
             raise self._by_hand()
         self._report(status)
 
     def read_back(self) -> None:
-        """This provider cannot show the account: the final state is asked once more
-        (R38, R40). A terminal that left the merchant meanwhile is told and recorded:
-        the takings go to the new account all the same.
+        """The final state once more, and the account where the provider shows it (R38,
+        R40): one that is pending is not effective, whatever the number. A terminal that
+        left the merchant meanwhile is told and recorded: the takings go to the new
+        account all the same.
 
         Raises:
             StateUnknown: ``readback.failed``; the next run reads back again.
         """
         order = self.journal.order
-        status = self.application.query()
-        tids = self.application.provider.terminals(order.mid, Deadline(CALL_SECONDS))
-        evidence = {
-            "raw": status.raw,
-            "terminal_listed": order.tid in tids,
-            "account_shown": Capability.READ_BINDING
-            in self.application.provider.capabilities,
-        }
+        status, shown = self.ask(), self._account_shown()
         if status.progress is Progress.REJECTED:
             self._report(status)
-        if status.progress is not Progress.EFFECTIVE:
+        evidence = {"raw": status.raw, **shown, "terminal_listed": self._is_listed()}
+        agrees = shown.get("effective", order.new_mask)
+        if status.progress is not Progress.EFFECTIVE or not _same(agrees, order):
             self.journal.append("readback.failed", evidence)
             raise StateUnknown("readback.failed", order=order.number, raw=status.raw)
-        if order.tid not in tids:
+        if evidence["terminal_listed"] is False:
             self.place.person.tell("commit.not_listed", tid=order.tid, mid=order.mid)
         self.journal.append("readback.done", evidence)
         self.place.person.tell("commit.effective", mask=order.new_mask)
+
+    def _account_shown(self) -> Json:
+        if Capability.READ_BINDING not in self.application.provider.capabilities:
+            return {"account_shown": False}
+        found = self.application.read_binding()
+        shown = {"effective": found.effective, "pending": found.pending}
+        return {"account_shown": True, **shown}
+
+    def _is_listed(self) -> bool | None:
+        """None: the provider knows no terminals."""
+        order, provider = self.journal.order, self.application.provider
+        if Capability.TERMINALS not in provider.capabilities:
+            return None
+        return order.tid in provider.terminals(order.mid, Deadline(CALL_SECONDS))
+
+    def ask(self) -> ApplicationStatus:
+        """What the provider says of the application; where its number was lost, what it
+        shows of the account."""
+        order = self.journal.order
+        if order.application != LOST:
+            return self.application.query()
+        found = self.application.read_binding()
+        if found.effective and _same(found.effective, order):
+            progress = Progress.EFFECTIVE
+        elif found.pending and _same(found.pending, order):
+            progress = Progress.AUDITING
+        else:
+            progress = Progress.UNKNOWN
+        raw = found.verification or "-"
+        return ApplicationStatus(raw, progress, "", "", mask=found.pending)
 
     # -- parts -----------------------------------------------------------------
 
     def _ask_once(self) -> Progress:
         """What the provider says now; recorded when it is news."""
-        return self._report(self.application.query())
+        return self._report(self.ask())
 
     def _report(self, status: ApplicationStatus) -> Progress:
         kind, reached = _REPORTED[status.progress]
@@ -215,6 +318,14 @@ _REPORTED: dict[Progress, tuple[str, State]] = {
 _UNDECIDED = (Progress.WAITING_MERCHANT, Progress.AUDITING, Progress.UNKNOWN)
 
 
+def _same(shown: str | None, order: Order) -> bool:
+    return shown is not None and consistent(shown, order.new_mask) is not None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def commit(session: Session, number: str, wait: float) -> Order:
     """Bring an approved order to its end. Three times gives one effect (R39).
 
@@ -238,10 +349,49 @@ def commit(session: Session, number: str, wait: float) -> Order:
         return journal.order
 
 
+def report_amount(session: Session, number: str, fen: int, wait: float) -> Order:
+    """Tell the provider the amount of the penny drop, then go on.
+
+    Raises:
+        CheckFailed: ``amount.not_asked``; Refused: ``provider.penny_wrong``.
+    """
+    place = session.place
+    journal = place.journal(number)
+    with exclusive(place.log, number):
+        Commit(session, journal, wait).report_amount(fen)
+    return commit(session, number, wait)
+
+
 def _run(session: Session, journal: Journal, wait: float) -> None:
     order = journal.order
+    if order.state is State.FROZEN:
+        raise ClosedNow("order.frozen", order=order.number, since=order.frozen_since)
     if order.holder is session.place.holder and not order.final:
         Commit(session, journal, wait).run()
+
+
+def act(session: Session, number: str, do: Callable[[Journal], Order]) -> Order:
+    """One act on an order that the office holds; an ended one goes back."""
+    journal = session.place.journal(number)
+    with exclusive(session.place.log, number):
+        do(journal)
+        finish(session, journal)
+        return journal.order
+
+
+def expire(session: Session) -> list[Order]:
+    """End every order whose time is over, before its commit point (R34)."""
+    place, ended = session.place, []
+    for order in place.orders():
+        expired = order.expires and place.clock.now() > order.expires
+        may = order.state in TRANSITIONS["order.expired"] and not order.committed
+        if expired and may and order.holder is place.holder and not order.effect:
+            ended.append(act(session, order.number, _expire))
+    return ended
+
+
+def _expire(journal: Journal) -> Order:
+    return journal.append("order.expired", {"reason": "order.expired"})
 
 
 def roll_back(session: Session, number: str) -> Order:
@@ -273,7 +423,8 @@ def _undo(session: Session, journal: Journal) -> None:
     if order.application:
         deadline = Deadline(CALL_SECONDS)
         status = session.provider().query(order.mid, order.application, deadline)
-        if status.progress is not Progress.WAITING_MERCHANT:
+        ended = status.progress is Progress.REJECTED
+        if status.progress is not Progress.WAITING_MERCHANT and not ended:
             raise CheckFailed("rollback.too_late", order=order.number, state=status.raw)
         evidence["application_unsigned"] = status.raw
     journal.append("rollback.done", evidence)

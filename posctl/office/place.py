@@ -89,7 +89,9 @@ class OfficePlace(Place):
         order, profile = replay(file.events), self.profile
         if order.profile_sha256 != profile.sha256:
             return CheckFailed("profile.differs", order=order.number)
-        if order.fee != str(profile.fee):
+        if order.steps != profile.verification.steps:
+            return CheckFailed("order.steps", order=order.number, kind="order.opened")
+        if order.fee != str(profile.fees.total):
             return CheckFailed("fee.differs", order=order.number, fee=order.fee)
         for other in self.orders():
             same = other.mid == order.mid or other.tid == order.tid

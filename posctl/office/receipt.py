@@ -8,7 +8,7 @@ from pathlib import Path
 from posctl.change import orderfile
 from posctl.change.journal import Journal
 from posctl.change.order import Order
-from posctl.change.states import State
+from posctl.change.states import State, Terminal
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
 from posctl.office.place import Session
@@ -26,7 +26,7 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
         "mid": order.mid,
         "tid": order.tid,
         "serial": order.serial,
-        "old": order.old_mask,
+        "old": order.old_mask or order.provider_mask or None,
         "new": order.new_mask,
         "fee": order.fee,
         "maker": order.operator,
@@ -50,12 +50,20 @@ def issue_receipt(session: Session, journal: Journal) -> Order:
 def finish(session: Session, journal: Journal) -> None:
     """A receipt at EFFECTIVE; every order that is decided goes back to the field."""
     order = journal.order
-    if order.state is State.CLOSED:
-        return
+    if order.state is State.CLOSED and _was_returned(journal):
+        return  # closed in the field: it came back for the record
     if order.state is State.EFFECTIVE and not order.receipt:
         order = issue_receipt(session, journal)
+    if order.state is State.EFFECTIVE and order.terminal is Terminal.NOT_APPLICABLE:
+        if order.holder is session.place.holder:
+            order = journal.append("order.closed", {"by": "office"})
     if order.final or order.state is State.EFFECTIVE:
         give_back(session, journal)
+
+
+def _was_returned(journal: Journal) -> bool:
+    events = journal.log.events(journal.number)
+    return any(event.kind == "order.returned" for event in events)
 
 
 def give_back(session: Session, journal: Journal) -> Path:

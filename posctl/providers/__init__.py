@@ -19,7 +19,11 @@ from protocols.sensitive import AccountNumber, mask
 
 Clock = Callable[[], datetime]
 
-_ADAPTERS: Mapping[str, str] = {"chinaums": "posctl.providers.chinaums"}
+_ADAPTERS: Mapping[str, str] = {
+    "chinaums": "posctl.providers.chinaums",
+    "wechatpay": "posctl.providers.wechatpay",
+    "lakala": "posctl.providers.lakala",
+}
 _GROUP = "posctl.providers"
 _DIGITS = re.compile(r"\d(?:[^0-9A-Za-z]{0,2}\d){5,}[Xx]?")
 _LONGEST_TEXT = 200
@@ -292,7 +296,11 @@ def open_provider(
     """The adapter called ``name``. Nothing is sent yet.
 
     Args:
-        credentials: what the provider issued; ``chinaums``: ``accesser_id``, ``key``.
+        credentials: what the provider issued; ``chinaums``: ``accesser_id``, ``key``;
+            ``wechatpay``: ``mchid``, ``serial_no``, ``private_key``,
+            ``platform_serial``, ``platform_public_key``;
+            ``lakala``: ``appid``, ``serial_no``, ``private_key``, and
+            ``platform_certificate`` or ``platform_public_key``.
         clock: gives an aware time; None is the system's.
 
     Raises:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,8 +79,10 @@ class Event:
 
     @classmethod
     def from_json(cls, data: Json) -> Event:
-        """Raises ValueError where a part is missing or of another type."""
-        event = cls(**{name: data[name] for name in _PARTS})
+        """Raises ValueError where a part is missing, unknown or of another type."""
+        if data.keys() != _PARTS.keys():
+            raise ValueError("an event has other parts")
+        event = cls(**data)
         if any(type(getattr(event, name)) is not kind for name, kind in _PARTS.items()):
             raise ValueError("an event has parts of other types")
         return event
@@ -177,12 +179,44 @@ class EventLog:
             event = Event.chained(order_id, after, time, kind, payload)
             self._add(event)
             self._attach(order_id, attachments)
-            for key, notice in (notices or {}).items():
-                self._db.execute(
-                    "INSERT OR IGNORE INTO outbox VALUES (?, ?, ?, NULL)",
-                    (key, order_id, canonical(notice).decode()),
-                )
+            self._notify(order_id, notices or {})
         return event
+
+    def notify(self, order_id: str, notices: Mapping[str, Json]) -> None:
+        """Outbox rows without an event; a key that is there already is kept."""
+        with self._transaction():
+            self._notify(order_id, notices)
+
+    def _notify(self, order_id: str, notices: Mapping[str, Json]) -> None:
+        for key, notice in notices.items():
+            self._db.execute(
+                "INSERT OR IGNORE INTO outbox VALUES (?, ?, ?, NULL)",
+                (key, order_id, canonical(notice).decode()),
+            )
+
+    def undelivered(self) -> list[tuple[str, str, Json]]:
+        """Key, order and notice of what nobody has been told yet, oldest first."""
+        rows = self._rows(
+            "SELECT key, order_id, notice FROM outbox WHERE delivered IS NULL"
+            " ORDER BY rowid"
+        )
+        return [(key, order, _json(notice)) for key, order, notice in rows]
+
+    def mark_delivered(self, key: str) -> None:
+        with self._transaction():
+            self._db.execute(
+                "UPDATE outbox SET delivered = ? WHERE key = ?",
+                (stamp(self._clock.now()), key),
+            )
+
+    def erase(self, sha256s: Sequence[str]) -> None:
+        """Forget bodies for good; the events that name them stay (secure_delete)."""
+        with self._transaction():
+            self._db.executemany(
+                "DELETE FROM attachments WHERE sha256 = ?", [(s,) for s in sha256s]
+            )
+        with _telling(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def attach(self, order_id: str, bodies: Sequence[bytes]) -> None:
         """Make bodies durable before an event names them by their SHA-256."""
@@ -282,7 +316,36 @@ class EventLog:
         return str(row[0]) if row else GENESIS
 
     def count(self) -> int:
-        return len(self._rows("SELECT sequence FROM events"))
+        (row,) = self._rows("SELECT COUNT(*) FROM events")
+        return int(row[0])
+
+    def count_after(self, kinds: Sequence[str]) -> int:
+        """How many events are younger than the last of these kinds."""
+        (row,) = self._rows(
+            "SELECT COUNT(*) FROM events WHERE sequence > (SELECT COALESCE("
+            "MAX(sequence), 0) FROM events WHERE kind IN"
+            " (SELECT value FROM json_each(?)))",
+            (json.dumps(list(kinds)),),
+        )
+        return int(row[0])
+
+    def known_heads(self, heads: Iterable[str]) -> set[str]:
+        """Those that this store had once, as its own head or as that of an order."""
+        sql = "SELECT 1 FROM events WHERE head = ? OR hash = ? LIMIT 1"
+        return {head for head in heads if self._rows(sql, (head, head))}
+
+    def all_events(self) -> Iterator[Event]:
+        """In the order in which this store came to know them."""
+        for row in self._stream(
+            "SELECT order_id, position, time, kind, payload, previous, hash"
+            " FROM events ORDER BY sequence"
+        ):
+            yield _event(row)
+
+    def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Rows as they come: a log of years does not fit in memory."""
+        with _telling(self.path):
+            yield from self._db.execute(sql)
 
     def verify(self) -> None:
         """Both chains and the projection against the events.
@@ -294,7 +357,7 @@ class EventLog:
         head = GENESIS
         last: dict[str, Event] = {}
         folded: dict[str, Json] = {}
-        rows = self._rows(
+        rows = self._stream(
             "SELECT order_id, position, time, kind, payload, previous, hash, head,"
             " sequence FROM events ORDER BY sequence"
         )

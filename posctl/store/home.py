@@ -19,6 +19,7 @@ from cryptography import x509
 
 from posctl.model.canonical import canonical
 from posctl.model.errors import UsageError
+from posctl.model.profile import Profile
 from posctl.store import keys, profiles
 from posctl.store.files import read_json, write_private
 
@@ -65,6 +66,6 @@ class Home:
         """The organisation's certificate that everything chains to."""
         return keys.load_certificate(self.path / "root.pem")
 
-    def profile(self, now: datetime) -> profiles.Profile:
+    def profile(self, now: datetime) -> Profile:
         name = self.settings.profile
         return profiles.load(self.profiles, name, self.root, now)

@@ -9,6 +9,7 @@ AES-256-GCM; only a test set-up may leave them open.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,8 @@ ROOT = "root"
 _TEST_ORGANISATION = "posctl TEST, never for production"
 _ROOT_YEARS = 10
 _OPERATOR_DAYS = 730
+_NO_CERTIFICATE = (KeyError, TypeError, ValueError, AttributeError)
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _MEMORY_KIB, _PASSES, _LANES = 65536, 3, 4  # RFC 9106, section 4
 
 
@@ -134,9 +137,11 @@ def check_signature(
             valid at that time) or ``signature.wrong``.
     """
     try:
-        certificate = x509.load_pem_x509_certificate(proof["certificate"].encode())
+        if proof.keys() != {"certificate", "signature"}:
+            raise ValueError("other parts than a proof has")
+        certificate = _read_certificate(proof["certificate"])
         certificate.verify_directly_issued_by(root)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidSignature):
+    except (*_NO_CERTIFICATE, x509.InvalidVersion, InvalidSignature):
         raise CheckFailed("signature.certificate", purpose=purpose) from None
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise CheckFailed("signature.certificate", purpose=purpose)
@@ -144,11 +149,21 @@ def check_signature(
     try:
         if not isinstance(key, Ed25519PublicKey):
             raise InvalidSignature
+        if not _SIGNATURE.fullmatch(proof["signature"]):
+            raise InvalidSignature
         signature = bytes.fromhex(proof["signature"])
         key.verify(signature, _signed_bytes(purpose, body))
     except (KeyError, TypeError, ValueError, InvalidSignature):
         raise CheckFailed("signature.wrong", purpose=purpose) from None
     return _signer(certificate)
+
+
+def _read_certificate(text: str) -> x509.Certificate:
+    """Nothing stands around it: no reader finds another certificate in the text."""
+    certificate = x509.load_pem_x509_certificate(text.encode())
+    if certificate.public_bytes(Encoding.PEM).decode() != text:
+        raise ValueError("not as a certificate is written")
+    return certificate
 
 
 def _signer(certificate: x509.Certificate) -> Signer:
@@ -256,6 +271,14 @@ def load_certificate(path: Path) -> x509.Certificate:
         raise UsageError("setup.damaged", path=str(path)) from error
 
 
+def certificate_of(folder: Path, name: str) -> x509.Certificate:
+    """Raises UsageError ``operator.missing``, ``setup.damaged``."""
+    if name not in operator_names(folder):
+        known = ", ".join(operator_names(folder)) or "-"
+        raise UsageError("operator.missing", name=name, known=known)
+    return load_certificate(folder / f"{name}.pem")
+
+
 def key_file(folder: Path, name: str) -> Path:
     """Raises UsageError ``operator.missing`` with the names that exist."""
     path = folder / f"{name}.key"
@@ -265,14 +288,24 @@ def key_file(folder: Path, name: str) -> Path:
     return path
 
 
+def open_root(folder: Path, passphrase: str | None) -> Operator:
+    """The root of the set-up in ``folder``. Raises as ``load_operator``."""
+    certificate = load_certificate(folder / "root.pem")
+    key = _private(folder / "root.key", passphrase)
+    return Operator(ROOT, ROOT, certificate, key)
+
+
 def load_operator(folder: Path, name: str, passphrase: str | None) -> Operator:
     """Raises UsageError ``operator.missing``, ``setup.damaged``; CheckFailed
     ``passphrase.wrong``."""
     path = key_file(folder, name)
     certificate = load_certificate(folder / f"{name}.pem")
+    signer = _signer(certificate)
+    return Operator(signer.name, signer.role, certificate, _private(path, passphrase))
+
+
+def _private(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
     try:
-        key = Ed25519PrivateKey.from_private_bytes(unprotect(path, passphrase))
+        return Ed25519PrivateKey.from_private_bytes(unprotect(path, passphrase))
     except ValueError:
         raise UsageError("setup.damaged", path=str(path)) from None
-    signer = _signer(certificate)
-    return Operator(signer.name, signer.role, certificate, key)

@@ -85,7 +85,10 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("card", "show", *reader)
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
+    tell("receipt", "slip", number)
     tell("change", "rollback", number)
+    look_ahead(tell)
+    stop_and_go(tell, tmp_path)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("change", "approve", number, answers=(NEW_NUMBER[-4:],))
     tell("change", "commit", number)
@@ -97,6 +100,39 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("receipt", "show", number, "--output", receipt)
     tell("receipt", "verify", receipt)
     tell("terminal", "settle", *port, answers=("SETTLE",))
+
+
+def look_ahead(tell: Teller) -> None:
+    for verb in ("notices", "plan", "checklist", "watch"):
+        tell("change", verb)
+    for words in (("audit", "verify"), ("outbox", "list"), ("orders", "due")):
+        tell(*words)
+    tell("orders", "expire")
+    names = ("--name", "小面馆", "--owner", NAME, "--phone", "13552535506")
+    tell("merchant", "register", "--subject", "individual", *names, MID)
+
+
+def stop_and_go(tell: Teller, tmp_path: Path) -> None:
+    number = newest(tell, "change", "run", *tell.site.means(), answers=ANSWERS)
+    tell("change", "freeze", number, "--reason", "dispute")
+    tell("change", "thaw", number)
+    tell("change", "cancel", number)
+    number = newest(tell, "change", "run", *tell.site.means(), answers=ANSWERS)
+    tell("change", "handoff", number)
+    number = newest(tell, "change", "run", *tell.site.means(), answers=ANSWERS)
+    asked = tell.site.run("approval", "request", number).ok()["text"]
+    tell("approval", "request", number)
+    (tmp_path / "request").write_text(asked)
+    digits = [NEW_NUMBER[-4:]]
+    answer = tell.site.run(
+        "approval", "sign", str(tmp_path / "request"), answers=digits
+    )
+    tell("approval", "sign", str(tmp_path / "request"), answers=(digits[0],))
+    (tmp_path / "answer").write_text(answer.ok()["text"])
+    tell("approval", "take", number, str(tmp_path / "answer"))
+    tell("change", "rollback", number)
+    tell("audit", "export", "--place", "office", "--output", str(tmp_path / "log"))
+    tell("outbox", "deliver", "--to-file", str(tmp_path / "notices"))
 
 
 def newest(tell: Teller, *words: str, answers: tuple[str, ...]) -> str:
@@ -124,16 +160,20 @@ def test_no_console_stops_a_command(rare: Site, console: str, tmp_path: Path) ->
     # click writes UTF-8 where the locale is C; GBK keeps to GBK, and escapes.
     escaped = NAME.encode("gbk", "backslashreplace").decode("gbk")
     assert (escaped if console == "gbk" else NAME) in told
-    missing = {" ".join(w) for w in every_command()} - set(tell.done) - APART
+    missing = (
+        {" ".join(w) for w in every_command()} - set(tell.done) - APART - NEEDS_MORE
+    )
     assert missing - GROUPS == set()
 
 
 GROUPS = {
     *("", "terminal", "card", "binding", "change", "orders", "receipt"),
-    *("merchant", "profile", "config"),
+    *("merchant", "profile", "config", "approval", "audit", "outbox"),
 }
 APART = {"setup", "demo", "emulate", "change propose"}
 """Asked below."""
+NEEDS_MORE = {"change amount", "orders erase", "profile sign", "profile verify"}
+"""In test_procedure.py: a provider that asks for it, years, the root's key."""
 
 
 def test_a_name_that_the_console_cannot_carry_is_refused_in_words(

@@ -369,7 +369,7 @@ def test_a_provider_that_is_busy(site: Site, lang: str) -> None:
 @pytest.mark.req("R47")
 @both
 def test_a_window_that_is_closed(site: Site, tmp_path: Path, lang: str) -> None:
-    text = example("emulator").replace("closed = []", 'closed = [["00:00", "00:00"]]')
+    text = example("emulator").replace("closed = []", "closed = [[00:00:00, 00:00:00]]")
     (tmp_path / "shut.toml").write_text(text, "utf-8")
     options = setup_options(site.bench)
     options[options.index("emulator")] = str(tmp_path / "shut.toml")

@@ -9,7 +9,8 @@ from cli_runs import every_command, help_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posctl.cli.layout import Formatter, cells, padded, wrap, wrap_lines
+from posctl.cli.layout import Formatter, wrap_lines
+from posctl.model.cells import cells, padded, wrap
 
 CLOSING = "，。；：！？、）】》」』”’"
 OPENING = "（【《「『“‘"

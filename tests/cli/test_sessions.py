@@ -14,7 +14,7 @@ from terminals import Screen, screen
 from world import MOBILE, MakeSite, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
-from posctl.cli.layout import cells
+from posctl.model.cells import cells
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "build" / "sessions"
 SHELL = ["bash", "--norc", "--noprofile"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emulator.acquirer.ca import Authority
-from posctl.links.https import ANSWER_LIMIT, HttpsLink
+from posctl.links.https import ANSWER_LIMIT, HttpAnswer, HttpsLink, Request
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, UsageError
 
@@ -181,7 +181,7 @@ def test_nothing_is_sent_after_the_deadline_said_so(ca_file: Path) -> None:
         exchange = link.exchange(Deadline(5.0))
         assert exchange.abandon() is False
         with pytest.raises(LinkTimeout) as caught:
-            exchange.run("/p", BODY, "text/plain")
+            exchange.run(Request("POST", "/p", {}, BODY))
     assert caught.value.params["sent"] is False
     assert running.requests == []
 
@@ -211,6 +211,39 @@ def test_bad_answers_say_that_the_request_was_sent(
     assert (error.code, error.params["sent"]) == (code, True)
     assert len(running.requests) == 1, "no retry, no redirect followed"
     assert BODY.decode()[2:] not in f"{error} {error!r} {error.params}"
+
+
+def called(url: str, ca_file: Path, method: str = "PUT") -> HttpAnswer:
+    return HttpsLink(url + "/base/", ca_file=ca_file).call(
+        method,
+        "/p?q=1",
+        headers={"X-Mine": "a, b"},
+        body=BODY,
+        deadline=Deadline(5.0),
+    )
+
+
+@pytest.mark.parametrize("status", ["200 OK", "429 Slow", "503 No", "204 None"])
+def test_a_call_gets_every_answer_with_its_headers(ca_file: Path, status: str) -> None:
+    body = b"" if status.startswith("204") else b"no"
+    talk = answering(status, body, "X-Twice: 1", "x-twice: 2", "X-Once: A")
+    with peer(talk) as running:
+        answer = called(running.url, ca_file)
+    assert (answer.status, answer.body) == (int(status[:3]), body)
+    assert (answer.headers["x-twice"], answer.headers["x-once"]) == ("1, 2", "A")
+    head = running.requests[0].split(b"\r\n")
+    assert head[0] == b"PUT /base/p?q=1 HTTP/1.1"
+    assert b"X-Mine: a, b" in head
+    assert len(running.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "304 Same", "307 There"])
+def test_a_call_follows_no_redirect(ca_file: Path, status: str) -> None:
+    with peer(answering(status, b"", "Location: /elsewhere")) as running:
+        with pytest.raises(LinkFailed) as caught:
+            called(running.url, ca_file, "POST")
+    assert (caught.value.code, caught.value.params["sent"]) == ("host.status", True)
+    assert len(running.requests) == 1
 
 
 def test_the_environment_has_no_say(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
 import subprocess
+import tracemalloc
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -90,6 +92,40 @@ def test_round_trip(params: dict[str, object]) -> None:
     assert {k: v for k, v in opened.items() if k.startswith("p_")} == params
 
 
+@given(
+    st.sampled_from([0, 1, 48 * 1024, 96 * 1024]),
+    st.integers(0, 24),
+    st.integers(1, 30),
+)
+def test_a_picture_made_piece_by_piece_is_the_request(
+    most: int, more: int, seq: int
+) -> None:
+    data = bytes(n % 251 for n in range(most + more))
+    text = base64.b64encode(data).decode()
+    params = {"pic_base64": f"data:image/png;base64,{text}"}
+    head = {**HEAD, "request_seq": "A" * seq}
+    whole = wire.build_request("pic_upload", params, CREDENTIALS, **head)
+    sealed = wire.SealedPicture("image/png", data, CREDENTIALS, **head)
+    assert len(sealed) == len(whole)
+    for _ in range(2):
+        assert b"".join(sealed) == whole
+    assert wire.base64_size(len(data)) == len(text)
+
+
+@pytest.mark.req("R7")
+def test_a_picture_is_not_held_again_while_it_is_sent() -> None:
+    data = bytes(1_500_000)
+    tracemalloc.start()
+    try:
+        sealed = wire.SealedPicture("image/png", data, CREDENTIALS, **HEAD)
+        sent = sum(map(len, sealed))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent > 4_000_000
+    assert peak < len(data) / 2
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -139,7 +175,12 @@ def test_another_key_is_refused_as_undecryptable_or_unsigned() -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage_is_a_remote_error_only(data: bytes) -> None:
-    for read in (wire.parse_answer, lambda b: wire.open_request(b, find_key)):
+    reads = (
+        wire.parse_answer,
+        lambda b: wire.open_request(b, find_key),
+        lambda b: wire.open_notice(b, CREDENTIALS),
+    )
+    for read in reads:
         with pytest.raises(RemoteError):
             read(data)
 
@@ -163,6 +204,20 @@ def test_garbage_is_a_remote_error_only(data: bytes) -> None:
 def test_answers_of_a_wrong_form(data: bytes) -> None:
     with pytest.raises(RemoteError):
         wire.parse_answer(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(texts, values, max_size=4))
+def test_a_notice_comes_back_with_or_without_the_accessers_name(
+    fields: dict[str, object],
+) -> None:
+    fields = {f"p_{name}": value for name, value in fields.items()}
+    named = wire.build_notice(fields, CREDENTIALS)
+    unnamed, _, rest = named.partition(b"&accesser_id=")
+    assert rest == b"office1"
+    for body in (named, unnamed):
+        opened = wire.open_notice(body, CREDENTIALS)
+        assert opened == {"service_type": "alter_notify", **fields}
 
 
 def test_an_answer_and_its_fields() -> None:
@@ -191,6 +246,8 @@ def test_keys_of_a_wrong_form(key: bytes) -> None:
 def test_requests_that_cannot_be_sent(head: dict[str, str]) -> None:
     with pytest.raises(LocalError):
         wire.build_request("alter_qry", {}, CREDENTIALS, **head)
+    with pytest.raises(LocalError):
+        wire.SealedPicture("image/png", b"x", CREDENTIALS, **head)
     with pytest.raises(LocalError):
         wire.build_request("alter_qry", {"service": "x"}, CREDENTIALS, **HEAD)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,19 @@ from provider_world import (
     MID,
     NOON,
     SETTINGS,
+    MakeWorld,
     SetClock,
     World,
     make_ledger,
 )
+from wechat_world import WeChatWorld, wechat_world
 
 from emulator.acquirer.ca import Authority
 from emulator.acquirer.chinaums import Accesser, Course
 from emulator.acquirer.https import ProviderService
+from emulator.acquirer.ledger import Ledger
+from emulator.acquirer.notices import Notify
+from emulator.acquirer.rules import Rules
 from posctl.providers import open_provider
 from protocols.chinaums import Credentials
 
@@ -37,11 +43,44 @@ def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def world(authority: Authority, ca_file: Path) -> Iterator[World]:
-    ledger, clock = make_ledger(), SetClock()
-    accesser = Accesser(Credentials(ACCESSER, KEY), frozenset({MID}))
-    course = Course(risk_review=60, manual_review=120, done=180)
-    service = ProviderService(ledger, [accesser], authority, course=course, clock=clock)
+def make_world(authority: Authority, ca_file: Path) -> Iterator[MakeWorld]:
+    """Makes a running world; see ``started``."""
+    with ExitStack() as stack:
+
+        def make(**wanted: object) -> World:
+            return stack.enter_context(started(authority, ca_file, **wanted))  # type: ignore[arg-type]
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    return make_world()
+
+
+@contextmanager
+def started(
+    authority: Authority,
+    ca_file: Path,
+    *,
+    ledger: Ledger | None = None,
+    mids: Iterable[str] = (MID,),
+    signs: bool = True,
+    rules: Rules | None = None,
+    notify: Notify | None = None,
+) -> Iterator[World]:
+    """A world with the service's own arguments; at the end nothing is left of it."""
+    ledger, clock = ledger or make_ledger(), SetClock()
+    accesser = Accesser(Credentials(ACCESSER, KEY), frozenset(mids), signs)
+    service = ProviderService(
+        ledger,
+        [accesser],
+        authority,
+        course=Course(risk_review=60, manual_review=120, done=180),
+        clock=clock,
+        rules=rules,
+        notify=notify,
+    )
     before = set(threading.enumerate())
     url = service.start()
     provider = open_provider(
@@ -51,5 +90,14 @@ def world(authority: Authority, ca_file: Path) -> Iterator[World]:
     began = time.monotonic()
     service.stop()
     assert time.monotonic() - began < 2.0, "it waited for a delayed answer"
+    left = {t.name for t in set(threading.enumerate()) - before if not t.daemon}
+    assert not left
+
+
+@pytest.fixture
+def wechat(authority: Authority, ca_file: Path) -> Iterator[WeChatWorld]:
+    before = set(threading.enumerate())
+    with wechat_world(authority, ca_file) as running:
+        yield running
     left = {t.name for t in set(threading.enumerate()) - before if not t.daemon}
     assert not left

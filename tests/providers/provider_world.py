@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,10 @@ class World:
 
     def applied(self, seq: str = "A1", **changes: object) -> str:
         return self.provider.apply(self.request(**changes), seq, soon())  # type: ignore[arg-type]
+
+
+MakeWorld = Callable[..., World]
+"""See ``conftest.started``."""
 
 
 def soon() -> Deadline:

@@ -19,6 +19,7 @@ from provider_world import (
     NEW,
     OLD,
     OTHER_MID,
+    SETTINGS,
     World,
     make_ledger,
     soon,
@@ -38,6 +39,7 @@ from posctl.model.errors import (
 )
 from posctl.providers import (
     Branch,
+    Need,
     Picture,
     Progress,
     UploadedPicture,
@@ -215,6 +217,30 @@ def test_terminals_and_branches(world: World) -> None:
     assert isinstance(adapter, ChinaUms)
     for code, name in ((BRANCH, found[0].name), ("105100000017", None)):
         assert adapter.branch(code, area="1000", text="北京", deadline=soon()) == name
+
+
+def test_a_branch_is_found_by_several_words(world: World) -> None:
+    with world.ledger.locked():
+        world.ledger.branches |= {
+            "102100000011": "某银行北京国贸大厦支行",
+            "102100000020": "某银行北京国贸支行",
+            "103100000019": "别的银行北京国贸大厦支行",
+        }
+    found = world.provider.branches("1000", " 某银行  国贸大厦 ", soon())
+    assert found == (Branch("102100000011", "某银行北京国贸大厦支行"),)
+    assert len(world.provider.branches("1000", "国贸", soon())) == 3
+    assert world.provider.branches("1000", "国贸 上海", soon()) == ()
+
+
+@pytest.mark.parametrize(
+    ("area", "text"),
+    [("100", "x"), ("10000", "x"), ("１０００", "x"), ("", "x"), ("1000", "  ")],
+)
+def test_a_search_that_cannot_be_asked(world: World, area: str, text: str) -> None:
+    world.service.stop()
+    with pytest.raises(UsageError) as caught:
+        world.provider.branches(area, text, soon())
+    assert caught.value.code == "branch.search"
 
 
 @pytest.mark.req("R7")
@@ -470,6 +496,8 @@ def test_every_status_has_its_progress(world: World, raw: str) -> None:
     known = [name for name, codes in wanted.items() if raw in codes]
     assert (status.raw, status.progress) == (raw, (known or ["UNKNOWN"])[0])
     assert set(PROGRESS) == set(wire.APPLY_STATUS)
+    needs = {"00": Need.SIGNING, "05": Need.PENNY_DROP, "18": Need.FILLING}
+    assert status.need is needs.get(raw, Need.NOTHING)
 
 
 @pytest.mark.req("R32")
@@ -483,7 +511,7 @@ def test_every_status_has_its_progress(world: World, raw: str) -> None:
         ("1111", "provider.busy"),
         ("9999", "provider.busy"),
         ("2000", "provider.refused"),
-        ("1057", "provider.refused"),
+        ("1057", "provider.penny_early"),
         ("4711", "provider.refused"),
     ],
 )
@@ -535,6 +563,13 @@ def test_what_open_provider_refuses(world: World) -> None:
     with pytest.raises(UsageError) as caught:
         world.provider.apply(request, "A" * 31, soon())
     assert caught.value.code == "provider.request"
+    named = {**SETTINGS, "accesser_id": "x" * 65}
+    other = open_provider(
+        "chinaums", url=world.url, ca_file=world.ca_file, credentials=named
+    )
+    with pytest.raises(UsageError) as caught:
+        other.upload(Picture("card_front", "x", "image/png"), b"x", soon())
+    assert caught.value.code == "provider.request"
 
 
 def exchange(world: World, head: str) -> bytes:
@@ -552,7 +587,8 @@ def exchange(world: World, head: str) -> bytes:
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        (f"GET {wire.PATH} HTTP/1.1", b"501"),
+        (f"GET {wire.PATH} HTTP/1.1", b"400"),
+        (f"PUT {wire.PATH} HTTP/1.1", b"501"),
         ("POST /other HTTP/1.1", b"404"),
         (f"POST {wire.PATH} HTTP/1.1", b"415"),
         (f"POST {wire.PATH} HTTP/1.1\r\nContent-Type: {wire.CONTENT_TYPE}", b"411"),

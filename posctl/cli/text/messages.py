@@ -65,7 +65,45 @@ MESSAGES: dict[str, str] = {
     "help.orders.show": "Show ORDER and its events.",
     "help.receipt": "The signed proof of an effective change.",
     "help.receipt.show": "Show the receipt of ORDER; its signature is checked.",
-    "help.receipt.verify": "Check a receipt FILE with the root's certificate alone.",
+    "help.receipt.slip": "Print a submission slip of ORDER, before the change is"
+    " effective; it is not signed.",
+    "help.receipt.verify": "Check a receipt FILE, or the text of its QR code, with the"
+    " root's certificate alone; - reads stdin.",
+    "help.approval": "The second person is elsewhere: a short request to him, his"
+    " signature back.",
+    "help.approval.request": "Check ORDER and write the request for a colleague to"
+    " sign (office).",
+    "help.approval.sign": "Show the request in FILE and sign it: on the colleague's"
+    " own machine.",
+    "help.approval.take": "Take the colleague's answer in FILE for ORDER (office).",
+    "help.audit": "Whether the log is whole, and holds what left this machine.",
+    "help.audit.verify": "Check both chains and the projection, and that heads"
+    " carried outside are known.",
+    "help.audit.export": "Write every event of a place, its head signed.",
+    "help.outbox": "What the old and the new contact are told, at least once.",
+    "help.outbox.list": "List the notices that were not delivered yet.",
+    "help.outbox.deliver": "Deliver them to a file or a command.",
+    "help.orders.due": "List the orders that expire soon; write them as a calendar.",
+    "help.orders.expire": "End the orders whose time is over (office).",
+    "help.orders.erase": "Erase the sealed numbers of ORDER after its retention"
+    " (office).",
+    "help.merchant.register": "Register type, names, phone and mandates of merchant"
+    " MID (office).",
+    "help.profile.verify": "Check the signature of a profile FILE with the root's"
+    " certificate alone.",
+    "help.profile.sign": "Sign a newer version of the profile in force and use it.",
+    "help.change.amount": "Tell the amount of the penny drop that the merchant found"
+    " (office).",
+    "help.change.notices": "Show the provider's notices in force.",
+    "help.change.plan": "Show when a change may be made next.",
+    "help.change.checklist": "Show everything that a change will want, before"
+    " anything is typed.",
+    "help.change.watch": "Look at the bindings again at the provider, after changes"
+    " (office).",
+    "help.change.cancel": "Withdraw ORDER before the provider has heard of it.",
+    "help.change.freeze": "Freeze ORDER and its clock.",
+    "help.change.thaw": "Go on with a frozen ORDER (office).",
+    "help.change.handoff": "End ORDER, and print what another channel will want.",
     # options
     "option.lang": "Language: English or Simplified Chinese.",
     "option.config": "Take the settings from this file.",
@@ -82,7 +120,13 @@ MESSAGES: dict[str, str] = {
     "option.profile_read": "Speak to the terminal by this profile: an example's name or"
     " a TOML file. Otherwise by that of the set-up.",
     "option.output_backup": "Write the back-up here.",
-    "option.output_receipt": "Write the signed receipt here too.",
+    "option.output_receipt": "Write the receipt here too: .txt and .pdf say in which"
+    " form; any other name, the signed JSON.",
+    "option.output_slip": "Write the slip here: .txt and .pdf say in which form; any"
+    " other name, JSON.",
+    "option.format": "The form, whatever the file is called; without --output, text or"
+    " json is printed on the screen.",
+    "option.font": "The font for the PDF, with Chinese; otherwise one of this system.",
     "option.root": "PEM file of the root's certificate; otherwise that of the set-up.",
     "option.example": "Of the shipped examples, not the profile in force.",
     "option.config_shop": "In the table of this shop.",
@@ -118,6 +162,24 @@ MESSAGES: dict[str, str] = {
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
+    "option.subject": "Type of the merchant.",
+    "option.merchant_name": "Name of the company or shop.",
+    "option.owner": "Name of its legal person.",
+    "option.phone": "The number on file, for calling back.",
+    "option.phone_changed": "The day that number last changed.",
+    "option.mandate": "Who may act for the merchant, and until which day.",
+    "option.against": "A head that left this machine: 64 digits, a receipt, an order"
+    " file.",
+    "option.output_audit": "Write the events here.",
+    "option.place": "Of this place.",
+    "option.due_days": "Days ahead; otherwise the profile's.",
+    "option.ics": "Write an iCalendar file too.",
+    "option.to_file": "Append them to this file, one JSON object a line.",
+    "option.command": "Run this for each, the JSON on its standard input.",
+    "option.corporate": "The new account is a company's, not a card.",
+    "option.agent": "Who acts for the merchant; a mandate must be registered.",
+    "option.bin_table": "CSV that tells a typed card's kind: bin, type, length.",
+    "option.freeze_reason": "Why it is frozen.",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
     "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
@@ -136,6 +198,15 @@ MESSAGES: dict[str, str] = {
     "ask.mobile": "Mobile number that the bank has for the account (not shown)",
     "ask.pictures": "Folder with the pictures",
     "ask.last_four": "Last four digits of the new number, from the merchant's paper",
+    "ask.amount": "Amount that arrived on the new account, in yuan (as 0.10)",
+    "ask.expiry": "Date on which it expires, or nothing if it has none: {label}",
+    "ask.new_account": "Number of the company's new account (not shown)",
+    "ask.bank": "Name of the new account's bank",
+    "ask.area": "Area code of that bank (6 digits)",
+    "ask.holder": "Name of the account's holder, as the bank has it",
+    "ask.id_number": "ID number of the account's holder (not shown)",
+    "ask.label_mid": "Merchant number, from the contract or the label",
+    "ask.label_tid": "Terminal number, from the label",
     # steps
     "wait.work": "working",
     "wait.terminal": "waiting for the terminal on {port}",
@@ -178,6 +249,21 @@ MESSAGES: dict[str, str] = {
     " merchant {mid} any more",
     "commit.effective": "EFFECTIVE: takings go to {mask}",
     "receipt.issued": "receipt of order {order} signed",
+    "slip.receipt": "Receipt: settlement account changed",
+    "slip.submission": "Submission slip: account change under way",
+    "slip.test": "Made under a TEST root: proves nothing.",
+    "slip.check": "To check it: posctl receipt verify, with the text of the QR code or"
+    " the JSON file, and the root's certificate. The root's fingerprint that it shows"
+    " must be the one that you were told, not one that came with this slip.",
+    "slip.keep": "Keep this slip: by its heads a log that was cut or rewritten is"
+    " found out.",
+    "slip.unsigned": "NOT SIGNED: this is no receipt and no proof.",
+    "slip.old_paid": "Takings still go to the OLD account. Only a receipt says that"
+    " this has changed.",
+    "slip.not_certain": "The provider has been asked to change the account. Takings go"
+    " to the OLD account until the change is effective; when that is, only a receipt"
+    " says.",
+    "slip.over": "This order is over and has changed no account.",
     "effect.settled": "asked what became of the interrupted step: {state}",
     "resume.found": "order {order} stands at {state} since {since}",
     "resume.effect": "a run ended in the middle of this step: {effect}, begun {since}",
@@ -213,6 +299,27 @@ MESSAGES: dict[str, str] = {
     "\n  Stopping it removes all this, the set-up too; --directory FOLDER keeps it.",
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
+    "propose.advice": "advice: {advice}",
+    "terminal.clock_warning": "warning: the terminal's clock is {minutes} minutes off",
+    "notice.shown": "notice until {ends}: {text}",
+    "windows.holiday": "a holiday begins on {first} and ends on {last}: nobody"
+    " decides meanwhile",
+    "ics.summary": "order {order} expires ({state})",
+    "profile.old": "warning: profile {name} is of {date}: somebody should look at it"
+    " again",
+    "profile.no_licence": "warning: profile {name} names no licence of {provider}",
+    "erase.confirm": "\n  The sealed numbers of {order} will be gone for good; the"
+    " log stays.",
+    "handoff.closed": "order {order} is closed: what follows is for the other channel",
+    "commit.payment": "the provider sends a small amount to the new account",
+    "commit.submitted": "application {application} taken: COMMIT POINT",
+    "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
+    " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
+    " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"
+    " {valid_until}",
+    "call_back.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
+    "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
+    " {grade}\n  Typing the word takes it upon you, with the document before you.",
     # demo and emulate
     "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",
@@ -289,8 +396,19 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "change rollback": (f"posctl change rollback {_ORDER}",),
     "orders list": ("posctl orders list --open",),
     "orders show": (f"posctl orders show {_ORDER} --json",),
-    "receipt show": (f"posctl receipt show {_ORDER} --output receipt.json",),
-    "receipt verify": ("posctl receipt verify receipt.json --root root.pem",),
+    "receipt show": (
+        f"posctl receipt show {_ORDER} --output receipt.json",
+        f"posctl receipt show {_ORDER} --output receipt.pdf",
+        f"posctl receipt show {_ORDER} --format text",
+    ),
+    "receipt slip": (
+        f"posctl receipt slip {_ORDER}",
+        f"posctl receipt slip {_ORDER} --output slip.pdf",
+    ),
+    "receipt verify": (
+        "posctl receipt verify receipt.json --root root.pem",
+        "posctl receipt verify code.txt --root root.pem",
+    ),
     "merchant fetch": ("posctl merchant fetch 898110054110001",),
     "profile show": ("posctl profile show", "posctl profile show chinaums --example"),
     "config set": (

@@ -145,6 +145,37 @@ ERRORS: dict[str, tuple[str, str]] = {
         "posctl change resume {order}; the way back is a new, reverse order",
     ),
     "receipt.unreadable": ("{path} is not a receipt", "ask for the file again"),
+    "receipt.slip": (
+        "this is the code of a submission slip: it is not signed and proves nothing",
+        "ask for the receipt: its code begins with POSCTL:RECEIPT",
+    ),
+    "receipt.screen": ("a PDF goes to a file", "--output FILE"),
+    "receipt.long": (
+        "the receipt has {characters} characters: more than a QR code holds",
+        "--output FILE with a name that ends in .json or .txt",
+    ),
+    "slip.effective": (
+        "order {order} is {state}: there is a receipt, and no submission slip any more",
+        "posctl receipt show {order}",
+    ),
+    "slip.draft": (
+        "order {order} has not been submitted: it is {state}",
+        "posctl orders show {order} says how to go on",
+    ),
+    "font.missing": (
+        "no font with Chinese characters on this system that a PDF may embed",
+        "install one (Debian: apt install fonts-noto-cjk, or the small"
+        " fonts-wqy-microhei), or --font FILE; --format text needs none",
+    ),
+    "font.glyph": (
+        "the font {font} has no character {point}",
+        "--font FILE with a font that has it (fonts-noto-cjk has most), or"
+        " --format text",
+    ),
+    "font.unreadable": (
+        "{path} is no TrueType or OpenType font that may be embedded",
+        "--font FILE with another one: .ttf, .otf, .ttc or .otc",
+    ),
     "receipt.root": (
         "{path} is no root's certificate",
         "--root FILE with the organisation's root.pem",

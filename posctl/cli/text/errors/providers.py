@@ -56,6 +56,19 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the provider does not accept the credentials: {namespace}/{raw} {text}",
         "check what the provider issued; set up again",
     ),
+    "provider.no_right": (
+        "the provider does not let us act for this merchant: {namespace}/{raw} {text}",
+        "nothing was changed; ask who signed the merchant up to make the change",
+    ),
+    "provider.rate": (
+        "the provider takes no more requests for now: {namespace}/{raw} {text}",
+        "nothing was changed, and nothing is sent again by itself; wait, and when the "
+        "day's number is used up, until after midnight in Beijing",
+    ),
+    "provider.application_open": (
+        "the merchant has an application under way: {namespace}/{raw} {text}",
+        "nothing was changed; wait for its result, then make a new order",
+    ),
     "provider.duplicate": (
         "the provider has had this request before: {namespace}/{raw}",
         "posctl change resume {order}",
@@ -63,6 +76,28 @@ ERRORS: dict[str, tuple[str, str]] = {
     "provider.busy": (
         "the provider is busy: {raw}",
         "posctl change resume {order} later; do not send again",
+    ),
+    "provider.penny_early": (
+        "a payment to this account was asked for less than four hours ago: "
+        "{namespace}/{raw} {text}",
+        "look for it on the bank statement; ask for another after four hours",
+    ),
+    "provider.penny_wrong": (
+        "the provider did not accept the amount: {namespace}/{raw} {text}",
+        "read it again on the bank statement, in fen; the fifth wrong amount "
+        "ends the application",
+    ),
+    "provider.penny_amount": (
+        "{fen} fen is no amount that arrives on an account",
+        "read it on the bank statement: 0.01 yuan is 1 fen",
+    ),
+    "branch.search": (
+        "a branch is looked for by its city and a word of its name",
+        "give the city's area code, four digits, and a word",
+    ),
+    "notice.forged": (
+        "this is no notice of {name}: {field} does not fit",
+        "do not answer it; it changed nothing",
     ),
     "provider.answer": (
         "the provider's answer cannot be trusted: {field}",

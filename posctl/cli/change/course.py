@@ -1,7 +1,8 @@
-"""`posctl change`: the change of a settlement account, step by step."""
+"""`posctl change run | propose | approve | commit | amount | confirm | resume`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from posctl.change.states import Holder, State
+from posctl.cli.change.group import change
 from posctl.cli.command import command, current_settings, options
 from posctl.cli.console import Console
 from posctl.cli.devices import choose_port, remember_shop
-from posctl.cli.grammar import group
 from posctl.cli.options import (
     SECONDS,
     home_option,
@@ -28,22 +29,16 @@ from posctl.cli.options import (
 )
 from posctl.cli.people import field_session, find_in_place, office_session
 from posctl.cli.text.messages import _
-from posctl.cli.views import order_view, what_next
+from posctl.cli.views import order_view, say_found, what_next
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from posctl.change.order import Order
     from posctl.field.course import Means, Proposed
     from posctl.field.look import Look
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@group("help.change")
-def change() -> None:
-    """The group; each command returns data."""
 
 
 def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
@@ -62,6 +57,14 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
             help=_("option.order_file"),
         ),
         merchant_option,
+        click.option("--corporate", is_flag=True, help=_("option.corporate")),
+        click.option("--agent", metavar="NAME", help=_("option.agent")),
+        click.option(
+            "--bin-table",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help=_("option.bin_table"),
+        ),
     )
     return made
 
@@ -212,9 +215,39 @@ def _commit(
     from posctl.office.commit import commit as commit_order
 
     session = office_session(console, home, operator)
-    seconds = session.place.profile.wait_seconds if wait is None else wait
+    seconds = session.place.profile.poll.wait_seconds if wait is None else wait
     order = commit_order(session, number, seconds)
     return {**order_view(order), "next": what_next(order)}
+
+
+@command(change, "amount", "help.change.amount")
+@_wait_option
+@operator_option
+@home_option
+@order_argument
+def amount(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    wait: float | None,
+    number: str,
+) -> Json:
+    """What the merchant found on his statement: asked, not an option (R29)."""
+    from posctl.office.commit import report_amount
+
+    session = office_session(console, home, operator)
+    fen = console.ask("ask.amount", _fen, secret=False)
+    seconds = session.place.profile.poll.wait_seconds if wait is None else wait
+    order = report_amount(session, number, fen, seconds)
+    return {**order_view(order), "next": what_next(order)}
+
+
+def _fen(text: str) -> int:
+    """Yuan with two decimals. Raises CheckFailed ``amount.form``."""
+    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{2})", text.strip())
+    if found is None:
+        raise CheckFailed("amount.form")
+    return int(found[1]) * 100 + int(found[2])
 
 
 @command(change, "confirm", "help.change.confirm")
@@ -269,7 +302,7 @@ def resume(
     **means: Any,
 ) -> Json:
     place, order = find_in_place(console, home, number)
-    _say_found(console, order)
+    say_found(console, order)
     if place.holder is Holder.OFFICE:
         if order.state is State.PROPOSED:
             raise CheckFailed("order.not_approved", order=number)
@@ -279,40 +312,3 @@ def resume(
     return _field_resume(
         console, home, operator, number, shop, {**means, "card_wait": card_wait}
     )
-
-
-def _say_found(console: Console, order: Order) -> None:
-    console.tell(
-        "resume.found",
-        order=order.number,
-        state=str(order.state),
-        since=order.changed,
-    )
-    if order.effect:
-        console.tell("resume.effect", effect=order.effect, since=order.effect_since)
-
-
-@command(change, "rollback", "help.change.rollback")
-@operator_option
-@home_option
-@order_argument
-def rollback(console: Console, home: Path, operator: str | None, number: str) -> Json:
-    from posctl.field import course
-    from posctl.office import commit as office_commit
-
-    place, order = find_in_place(console, home, number)
-    _say_found(console, order)
-    if order.final and order.state is not State.ROLLED_BACK:
-        from posctl.change.order import order_over
-
-        raise order_over(order)
-    if not order.may_roll_back and not order.final:
-        raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
-    if order.holder is not place.holder:
-        raise CheckFailed("order.in_transit", order=number, holder=str(order.holder))
-    if order.holder is Holder.FIELD:
-        ended = course.roll_back(field_session(console, home, operator), number)
-    else:
-        session = office_session(console, home, operator)
-        ended = office_commit.roll_back(session, number)
-    return {**order_view(ended), "next": None}

@@ -1,66 +1,39 @@
-"""Preflight: windows first, then documents, fee and terms (R8, R11)."""
+"""The pictures of an order: found, checked, never copied (R7)."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from posctl.change.person import Person
-from posctl.field.look import LOOK_SECONDS
 from posctl.field.place import FieldPlace
 from posctl.model.canonical import Json
-from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
-from posctl.terminals import TerminalDriver
+from posctl.model.profile import Document
+from posctl.store.files import read_json, write_json
 
 _TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
 
-def preflight(
-    place: FieldPlace, driver: TerminalDriver, pictures: dict[str, Path]
-) -> Json:
-    """What must be right before anything is read or typed.
+def find_pictures(
+    place: FieldPlace, wanted: Sequence[Document], folder: Path | None
+) -> dict[str, Path]:
+    """The wanted documents in the folder: ``KIND.jpg`` or ``KIND.png`` each.
 
-    Settlement is not asked for: the change is the provider's, nothing is written to
-    the terminal, so the batch is a note (R11).
-
-    Raises:
-        ClosedNow: ``window.closed``.
-        CheckFailed: ``document.missing``, ``document.type``, ``document.size``.
+    Asks for the folder when it was not given and documents are wanted.
     """
-    profile = place.profile
-    profile.windows.check(place.clock.now())
-    totals = driver.totals(Deadline(LOOK_SECONDS))
-    if totals.count:
-        place.person.tell("preflight.batch", count=totals.count, amount=totals.amount)
-    return {
-        "batch": {"count": totals.count, "amount": str(totals.amount)},
-        "documents": [
-            check_picture(kind, path, profile.largest_picture)
-            for kind, path in sorted(pictures.items())
-        ],
-        "fee": str(profile.fee),
-        "terms_sha256": profile.terms_sha256,
-    }
-
-
-def find_pictures(place: FieldPlace, folder: Path | None) -> dict[str, Path]:
-    """The profile's documents in the folder: ``KIND.jpg`` or ``KIND.png`` each.
-
-    Asks for the folder when it was not given and the profile wants documents.
-    """
-    wanted = place.profile.documents
     if not wanted:
         return {}
     kinds = [document.kind for document in wanted]
     if folder is None:
         labels = "; ".join(f"{d.kind}.jpg = {d.label}" for d in wanted)
         place.person.tell("document.wanted", labels=labels)
-        folder = ask_folder(place.person, kinds)
+        folder = _ask_folder(place.person, kinds)
     return {kind: _picture(folder, kind) for kind in kinds}
 
 
-def ask_folder(person: Person, kinds: list[str]) -> Path:
+def _ask_folder(person: Person, kinds: list[str]) -> Path:
     """A folder that holds all the pictures; asked again until it does."""
 
     def check(text: str) -> Path:
@@ -103,3 +76,11 @@ def check_picture(kind: str, path: Path, largest: int) -> Json:
         "size": len(body),
         "type": media,
     }
+
+
+def remember(place: FieldPlace, number: str, pictures: dict[str, Path]) -> None:
+    """Where they are, until they are sealed; this file never leaves the machine."""
+    path = place.means_file(number)
+    known = dict(read_json(path)) if path.exists() else {}
+    paths = {kind: str(found.resolve()) for kind, found in pictures.items()}
+    write_json(path, {**known, "paths": paths})

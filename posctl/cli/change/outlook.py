@@ -1,0 +1,123 @@
+"""`posctl change plan | checklist | notices | watch`: before a change, and after it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from posctl.cli.change.group import change
+from posctl.cli.command import command
+from posctl.cli.console import Console
+from posctl.cli.options import home_option, operator_option, profile_option
+from posctl.cli.people import office_session, profile_to_read_with
+from posctl.cli.text.messages import _
+from posctl.model.canonical import Json
+from posctl.model.clock import SystemClock, stamp
+
+if TYPE_CHECKING:
+    from posctl.model.profile import Profile
+
+
+@command(change, "notices", "help.change.notices")
+@profile_option
+@home_option
+def notices(console: Console, home: Path, profile: str | None) -> Json:
+    found = profile_to_read_with(console, home, profile)
+    return {"notices": _notices(found, SystemClock().now())}
+
+
+def _notices(profile: Profile, now: datetime) -> list[Json]:
+    return [
+        {
+            "notice": notice.id,
+            "begins": f"{notice.begins:%Y-%m-%d %H:%M}",
+            "ends": f"{notice.ends:%Y-%m-%d %H:%M}",
+            "stops": notice.stops,
+            "text": notice.text,
+        }
+        for notice in profile.notices_at(now)
+    ]
+
+
+@command(change, "plan", "help.change.plan")
+@profile_option
+@home_option
+def plan(console: Console, home: Path, profile: str | None) -> Json:
+    """When a change may be made next (R8)."""
+    found = profile_to_read_with(console, home, profile)
+    now, calendar = SystemClock().now(), found.calendar()
+    near = calendar.next_holiday(now, found.windows.warn_days)
+    if near is not None:
+        console.tell("windows.holiday", first=near[0], last=near[1])
+    return {
+        "open_now": calendar.next_opening(now) == now,
+        "next_slot": stamp(calendar.next_slot(now)),
+        "time_zone": found.windows.timezone,
+        "estimated_minutes": found.windows.estimated_minutes,
+        "closed": _closed(found),
+        "next_holiday": str(near[0]) if near else None,
+        "notices": _notices(found, now),
+    }
+
+
+def _closed(profile: Profile) -> list[str]:
+    return [f"{a:%H:%M}-{b:%H:%M}" for a, b in profile.windows.closed]
+
+
+@command(change, "checklist", "help.change.checklist")
+@click.option("--corporate", is_flag=True, help=_("option.corporate"))
+@profile_option
+@home_option
+def checklist(
+    console: Console, home: Path, profile: str | None, corporate: bool
+) -> Json:
+    """Everything that will be wanted, before anything is typed (R7)."""
+    found = profile_to_read_with(console, home, profile)
+    account = "corporate" if corporate else "card"
+    caps, fees, unused = found.caps, found.fees, found.not_used
+    return {
+        "account": account,
+        "channels": list(found.channels),
+        "labels": found.labels,
+        "documents": [
+            {"kind": d.kind, "label": d.label} for d in found.documents_for(account)
+        ],
+        "asks": list(found.account.asks),
+        "old_account": found.account.old,
+        "not_used": {
+            name: why
+            for name in ("terminal", "card", "documents")
+            if (why := str(getattr(unused, name)))
+        },
+        "steps": list(found.verification.steps),
+        "checkers": list(found.verification.checkers),
+        "cooling_hours": found.verification.cooling_hours,
+        "fee": str(fees.total),
+        "fees": {"change": fees.change, "service": fees.service}
+        | {"deposit": fees.deposit},
+        "merchants_per_account": caps.merchants_per_account,
+        "open_per_technician": caps.open_per_technician,
+        "days_between_changes": caps.days_between_changes,
+        "valid_days": found.order.valid_days,
+        "closed": _closed(found),
+        "time_zone": found.windows.timezone,
+        "terms": found.terms.text,
+        "advice": list(found.advice),
+        "contacts": found.contacts,
+        "notices": _notices(found, SystemClock().now()),
+    }
+
+
+@command(change, "watch", "help.change.watch")
+@operator_option
+@home_option
+def watch(console: Console, home: Path, operator: str | None) -> Json:
+    """Raises CheckFailed ``watch.moved`` at the end, when all were looked at (R45)."""
+    from posctl.office.watch import look_again, raise_alarm
+
+    found = look_again(office_session(console, home, operator))
+    raise_alarm(found)
+    return {"watched": found}

@@ -1,0 +1,88 @@
+"""Cooling-off, freezing, withdrawing, approvals that travel, the audit."""
+
+from __future__ import annotations
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "order.steps": (
+        "{order}: the evidence of its verification steps is not that of its profile"
+        " ({kind})",
+        "it was tampered with: keep the file, tell the office",
+    ),
+    "order.cooling": (
+        "{order} is in its cooling-off until {until}",
+        "commit it then; until then the merchant may object: posctl change cancel"
+        " {order}",
+    ),
+    "order.frozen": ("{order} is frozen since {since}", "posctl change thaw {order}"),
+    "order.not_frozen": (
+        "{order} is not frozen but {state}",
+        "posctl orders show {order}",
+    ),
+    "thaw.at_field": (
+        "{order} was frozen in the field",
+        "posctl change cancel {order}, and propose anew",
+    ),
+    "freeze.unsettled": (
+        "it is not known yet what became of a step of {order}: {effect}",
+        "posctl change resume {order}, then freeze it",
+    ),
+    "cancel.too_late": (
+        "{order} is at the provider already ({state})",
+        "posctl change rollback {order}",
+    ),
+    "commit.amount": (
+        "the merchant has to tell the amount that arrives on the new account",
+        "posctl change amount {order}",
+    ),
+    "commit.link": (
+        "the merchant signs himself, here: {link}",
+        "give him the link; then posctl change resume {order}",
+    ),
+    "amount.not_asked": ("{order} waits for no amount", "posctl orders show {order}"),
+    "amount.form": ("an amount in yuan has two decimals", "as 0.10"),
+    "approval.other": ("this is the approval of {other}", "take the answer to {order}"),
+    "armour.long": (
+        "the request has {size} characters, {limit} are the most",
+        "approve it at the office",
+    ),
+    "armour.unreadable": (
+        "this is no whole text of posctl's: {wanted}",
+        "copy it from BEGIN to END",
+    ),
+    "armour.file": ("{path} is no text", "save what was sent into a file"),
+    "watch.moved": (
+        "merchant {mid} is paid to {shown}: not what order {order} set",
+        "tell the provider and the merchant now; posctl outbox list",
+    ),
+    "erase.open": ("{order} is not over: {state}", "posctl orders show {order}"),
+    "erase.early": ("{order} must be kept until {until}", "wait"),
+    "audit.head": (
+        "no store here ever had the head {head}; events: {events}",
+        "the log was cut off, put back from a copy, or swapped: keep it, tell the"
+        " office",
+    ),
+    "audit.heads": (
+        "not a head: {text}",
+        "64 hexadecimal digits, a receipt, or an order file",
+    ),
+    "outbox.where": (
+        "where are the notices to go?",
+        "--to-file FILE or --command COMMAND",
+    ),
+    "outbox.failed": (
+        "notice {key} was not delivered ({reason})",
+        "mend the command; posctl outbox deliver goes on",
+    ),
+    "root.absent": (
+        "the root's key is not here: {path}",
+        "bring it from where it is kept, and take it away afterwards",
+    ),
+    "profile.other_name": (
+        "the profile is called {name}, the one in force {expected}",
+        "sign a newer version of {expected}",
+    ),
+    "profile.downgrade": (
+        "version {version} is not newer than version {now}",
+        "give it a higher version",
+    ),
+}

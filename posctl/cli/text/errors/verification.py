@@ -1,0 +1,138 @@
+"""What the verification steps and the caps refuse."""
+
+from __future__ import annotations
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "channel.other": (
+        "{provider} changes no account by this channel; its channels: {channels}"
+        " ({menu})",
+        "go there; official contact: {contact}",
+    ),
+    "notice.stops": (
+        "the provider stops changes until {ends} (notice {notice})",
+        "wait, or ask the provider",
+    ),
+    "terminal.model": (
+        "the profile does not know this terminal model: {model}",
+        "it may be read; have the office add the model to the profile",
+    ),
+    "terminal.clock": (
+        "the terminal's clock is more than a day off: it shows {shown}",
+        "have it sign in to its host, then try again",
+    ),
+    "mandate.missing": (
+        "no mandate of {agent} is registered for merchant {mid}",
+        "the office: posctl merchant register {mid} --mandate AGENT:DAY",
+    ),
+    "mandate.scope": (
+        "the mandate of {agent} covers {scope}, not the settlement account",
+        "register another mandate",
+    ),
+    "mandate.ended": ("the mandate of {agent} ended on {until}", "register a new one"),
+    "mandate.form": ("not AGENT:YYYY-MM-DD: {text}", "--mandate 'NAME:2027-06-30'"),
+    "eligibility.unknown": (
+        "the type of merchant {mid} is not known",
+        "the office: posctl merchant register {mid}, then posctl merchant fetch {mid}",
+    ),
+    "eligibility.micro": (
+        "a micro merchant may not have this account: {account}; allowed: {allowed}",
+        "use the card of the owner",
+    ),
+    "eligibility.individual": (
+        "an individual business may not have this account: {account}; allowed:"
+        " {allowed}",
+        "use an account that is allowed",
+    ),
+    "eligibility.enterprise": (
+        "an enterprise may not have this account: {account}; allowed: {allowed}",
+        "run again with --corporate",
+    ),
+    "eligibility.government": (
+        "a public body may not have this account: {account}; allowed: {allowed}",
+        "run again with --corporate",
+    ),
+    "eligibility.other": (
+        "this merchant may not have this account: {account}; allowed: {allowed}",
+        "run again with --corporate",
+    ),
+    "document.expired": ("{label} expired on {on}", "have a valid document"),
+    "document.date": (
+        "not a date",
+        "YYYY-MM-DD, or nothing for a document without an end",
+    ),
+    "caps.technician": (
+        "{name} has {limit} open orders already: that is the limit",
+        "finish or cancel one: posctl orders list --open",
+    ),
+    "caps.recent": (
+        "order {order} changed this merchant less than {days} days ago",
+        "wait, or ask the office",
+    ),
+    "office_caps.account": (
+        "the new account is already used: it would settle {count} merchants, at most"
+        " {limit} are allowed",
+        "use another account",
+    ),
+    "office_caps.technician": (
+        "at the office {name} has {limit} open orders already: that is the limit",
+        "finish or cancel one",
+    ),
+    "office_caps.recent": (
+        "the office counts order {order} of this merchant less than {days} days ago",
+        "wait, or cancel this order",
+    ),
+    "office_caps.phone": (
+        "the merchant's phone number changed on {on}, less than {days} days ago",
+        "wait, or cancel this order",
+    ),
+    "card.kind": (
+        "takings may not go to this kind of card: {kind}",
+        "use a debit card",
+    ),
+    "bins.unreadable": ("{path}: {reason}", "a CSV with the columns bin, type, length"),
+    "number.iot": (
+        "{count} digits: a number of a machine gets no messages",
+        "use the mobile number of a person",
+    ),
+    "name.form": (
+        "a name has 2 to {limit} printable characters",
+        "type it as the bank has it",
+    ),
+    "id.form": ("an ID number has {count} places", "type it again"),
+    "id.check_digit": (
+        "the check character of the ID number is wrong",
+        "type it again",
+    ),
+    "id.area": ("the ID number begins with no province", "type it again"),
+    "id.birth": ("the ID number holds no date of birth", "type it again"),
+    "id.age": ("the holder is younger than {least}", "use another account"),
+    "name.not_on_file": (
+        "no names are on file for merchant {mid}",
+        "posctl merchant register {mid}",
+    ),
+    "name.not_accepted": (
+        "the names differ ({grade}) and nobody took it upon himself",
+        "posctl change cancel {order}",
+    ),
+    "call_back.no_number": (
+        "no phone number is on file for merchant {mid}",
+        "posctl merchant register {mid} --phone NUMBER",
+    ),
+    "call_back.not_done": (
+        "merchant {mid} was not called back",
+        "call, then approve again",
+    ),
+    "binding.undecided": (
+        "the provider shows no effective account of merchant {mid} ({raw})",
+        "another change is being verified there: wait for it",
+    ),
+    "binding.conflict": (
+        "the provider shows {shown}, the order replaces {known}",
+        "somebody changed it meanwhile: posctl change cancel {order}",
+    ),
+    "label.cannot": (
+        "a terminal without a cable cannot do this: {what}",
+        "do it at the terminal by hand",
+    ),
+    "label.form": ("only letters and digits, as on the label", "type it again"),
+}

@@ -1,0 +1,95 @@
+"""The sealed account, opened and held against what the order says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from posctl.change.journal import Journal
+from posctl.change.order import Order
+from posctl.model.errors import CheckFailed
+from posctl.office.place import Session
+from posctl.store.sealing import binding, unseal
+from protocols.sensitive import AccountNumber, consistent
+
+_INDEX = b"posctl account index 1"
+
+
+@dataclass(frozen=True)
+class OpenedAccount:
+    """What was sealed in the field. Shows masks only.
+
+    ``holder`` is the name that was typed, or else the chip's.
+    """
+
+    new: AccountNumber
+    old: AccountNumber | None
+    mobile: str
+    holder: str
+    bank: str
+    area: str
+    id_number: str
+
+    def __repr__(self) -> str:
+        return f"OpenedAccount(new={self.new}, old={self.old})"
+
+
+def open_account(session: Session, journal: Journal) -> OpenedAccount:
+    """Open the box, and check it against what the order says of it.
+
+    Raises:
+        CheckFailed: ``seal.*``; ``account.hash`` where the order names another
+            number; ``account.old_missing``, ``account.old_mismatch``.
+    """
+    order, place = journal.order, session.place
+    office_key = place.profile.in_force.office_key
+    info = binding("account", order.number, order.field_id, office_key)
+    box = place.log.attachment(order.sealed)
+    opened, key = _opened(unseal(session.secrets.seal_key, info, box))
+    own_hash = opened.new.keyed_hash(key)
+    same_hash = hmac.compare_digest(own_hash, order.new_hash)
+    if not same_hash or opened.new.masked != order.new_mask:
+        raise CheckFailed("account.hash", order=order.number)
+    _check_old(session, order, opened.old)
+    return opened
+
+
+def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
+    """What a technician sealed is not trusted to be well formed."""
+    try:
+        data = json.loads(plain)
+        texts = {name: str(data.get(name, "")) for name in _TEXTS}
+        opened = OpenedAccount(
+            new=AccountNumber(data["new"]),
+            old=AccountNumber(data["old"]) if data["old"] else None,
+            holder=str(data.get("holder") or data.get("chip_holder") or ""),
+            **texts,
+        )
+        return opened, bytes.fromhex(data["key"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckFailed("seal.content") from None
+
+
+_TEXTS = ("mobile", "bank", "area", "id_number")
+
+
+def _check_old(session: Session, order: Order, old: AccountNumber | None) -> None:
+    """The old number is there where the profile wants it, and fits the mask (R3)."""
+    if old is None:
+        if session.place.profile.account.old == "required":
+            raise CheckFailed("account.old_missing", order=order.number)
+    elif order.old_mask is not None and consistent(old.masked, order.old_mask) is None:
+        raise CheckFailed("account.old_mismatch", shown=order.old_mask)
+
+
+def account_id(session: Session, number: AccountNumber) -> str:
+    """Keyed hash by which the office knows an account again, across orders: under a
+    key of its own, which never leaves it. 64 hexadecimal digits."""
+    seed = session.secrets.seal_key.private_bytes_raw()
+    key = HKDF(SHA256(), 32, hashlib.sha256(_INDEX).digest(), _INDEX).derive(seed)
+    return number.keyed_hash(key)

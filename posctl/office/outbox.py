@@ -1,0 +1,74 @@
+"""Delivers notices: at least once each, under the key of its order (R46).
+
+An adapter gets one notice and returns, or raises; it is marked as delivered after that.
+A crash between the two delivers it again, with the same key.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from posctl.change.journal import exclusive
+from posctl.model.canonical import Json, canonical
+from posctl.model.errors import LinkFailed
+from posctl.office.place import OfficePlace
+from posctl.store.files import unwritable
+
+Adapter = Callable[[Json], None]
+_SECONDS = 60.0
+
+
+def deliver_all(place: OfficePlace, adapter: Adapter) -> list[str]:
+    """The keys that were delivered now. Raises what the adapter raises."""
+    done = []
+    with exclusive(place.log, "outbox"):
+        for key, _order, notice in place.log.undelivered():
+            adapter({"key": key, **notice})
+            place.log.mark_delivered(key)
+            done.append(key)
+    return done
+
+
+def to_file(path: Path) -> Adapter:
+    """One line of JSON each, at the end of the file, durable."""
+
+    def write(notice: Json) -> None:
+        try:
+            with open(path, "ab", opener=_private) as file:
+                file.write(canonical(notice) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    return write
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def to_command(line: str) -> Adapter:
+    """A program that gets the JSON on its standard input; 0 means delivered.
+
+    Raises:
+        LinkFailed: ``outbox.failed`` with the exit code.
+    """
+    words = shlex.split(line)
+
+    def run(notice: Json) -> None:
+        try:
+            done = subprocess.run(
+                words, input=canonical(notice), capture_output=True, timeout=_SECONDS
+            )
+            failed = str(done.returncode) if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired, IndexError) as error:
+            failed = type(error).__name__
+        if failed:
+            raise LinkFailed("outbox.failed", key=notice["key"], reason=failed)
+
+    return run

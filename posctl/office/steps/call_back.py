@@ -1,0 +1,29 @@
+"""The approver calls the merchant on the number on file, never on one that came with
+the order (R27)."""
+
+from __future__ import annotations
+
+from posctl.model.canonical import Json
+from posctl.model.errors import CheckFailed, Declined
+from posctl.office.registry import find_merchant
+from posctl.office.steps import Context
+
+CALLED_WORD = "CALLED"
+
+
+def run(context: Context) -> Json:
+    """Raises CheckFailed ``call_back.no_number``, ``call_back.not_done``."""
+    order, place = context.journal.order, context.session.place
+    merchant = find_merchant(place, order.mid)
+    if merchant is None or not merchant.phone:
+        raise CheckFailed("call_back.no_number", mid=order.mid)
+    shown = {"phone": merchant.phone, "mid": order.mid, "mask": order.new_mask}
+    try:
+        place.person.confirm("call_back.confirm", CALLED_WORD, **shown)
+    except Declined:
+        raise CheckFailed("call_back.not_done", mid=order.mid) from None
+    return {"called": _masked(merchant.phone), "by": context.session.operator.name}
+
+
+def _masked(phone: str) -> str:
+    return f"{phone[:3]}****{phone[-4:]}"

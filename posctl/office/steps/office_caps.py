@@ -1,0 +1,81 @@
+"""The caps, counted over all technicians, on the state after the change (R13, R14)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from posctl.change.order import Order
+from posctl.change.states import State
+from posctl.model.canonical import Json
+from posctl.model.clock import moment
+from posctl.model.errors import CheckFailed
+from posctl.office.account import account_id
+from posctl.office.registry import find_merchant
+from posctl.office.steps import Context
+
+_HOLDS = frozenset(State) - {
+    *(State.REJECTED, State.EXPIRED, State.CANCELLED, State.ROLLED_BACK)
+}
+
+
+def run(context: Context) -> Json:
+    """Raises CheckFailed ``office_caps.account`` (already used by other merchants),
+    ``office_caps.technician``, ``office_caps.recent``, ``office_caps.phone``."""
+    own, place = context.journal.order, context.session.place
+    others = [o for o in place.orders() if o.number != own.number]
+    now = place.clock.now()
+    return {
+        "merchants": _merchants(context, others),
+        "open": _open_orders(context, own, others),
+        "recent": _recent(context, own, others, now),
+        "phone": _phone(context, own, now),
+    }
+
+
+def _merchants(context: Context, others: list[Order]) -> int:
+    """How many merchants the account settles afterwards: a merchant counts by the last
+    of its orders that gave it an account."""
+    limit = context.session.place.profile.caps.merchants_per_account
+    own = account_id(context.session, context.account.new)
+    last: dict[str, str] = {}
+    for order in sorted(others, key=lambda o: o.opened):
+        if order.account_id and order.state in _HOLDS:
+            last[order.mid] = order.account_id
+    mid = context.journal.order.mid
+    count = 1 + sum(a == own for m, a in last.items() if m != mid)
+    if count > limit:
+        raise CheckFailed("office_caps.account", limit=limit, count=count)
+    return count
+
+
+def _open_orders(context: Context, own: Order, others: list[Order]) -> int:
+    limit = context.session.place.profile.caps.open_per_technician
+    count = 1 + sum(o.operator == own.operator and o.blocks for o in others)
+    if count > limit:
+        raise CheckFailed("office_caps.technician", name=own.operator, limit=limit)
+    return count
+
+
+def _recent(context: Context, own: Order, others: list[Order], now: datetime) -> str:
+    days = context.session.place.profile.caps.days_between_changes
+    done = [o for o in others if o.mid == own.mid and o.effective_at]
+    newest = max(done, key=lambda o: o.effective_at, default=None)
+    if newest is None:
+        return "none"
+    if moment(newest.effective_at) > now - timedelta(days=days):
+        raise CheckFailed("office_caps.recent", order=newest.number, days=days)
+    return newest.number
+
+
+def _phone(context: Context, own: Order, now: datetime) -> str:
+    """A phone change and a card change never follow closely (R15)."""
+    place = context.session.place
+    days, merchant = place.profile.caps.days_after_phone_change, None
+    if days:
+        merchant = find_merchant(place, own.mid)
+    if merchant is None or not merchant.phone_changed:
+        return "not known to have changed"
+    today = now.astimezone(place.profile.zone).date()
+    if merchant.phone_changed > (today - timedelta(days=days)).isoformat():
+        raise CheckFailed("office_caps.phone", on=merchant.phone_changed, days=days)
+    return merchant.phone_changed
