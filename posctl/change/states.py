@@ -134,8 +134,6 @@ _IN_OFFICE: Moves = {
     "readback.failed": _stay(S.READBACK),
     "receipt.issued": _stay(S.EFFECTIVE),
     "order.returned": _stay(S.EFFECTIVE, *FINAL),
-    "watch.same": _stay(S.EFFECTIVE, S.CLOSED),
-    "watch.moved": _stay(S.EFFECTIVE, S.CLOSED),
 }
 _IN_BOTH: Moves = {
     "step.failed": _stay(*_VERIFIED_IN),

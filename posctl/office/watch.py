@@ -1,12 +1,16 @@
-"""After a change: does the provider still show the account that was set (R45)?"""
+"""After a change: does the provider still show the account that was set (R45)?
+
+By then the order is over and often in the field's hands: what was looked at is noted in
+a file of the office, and what moved goes to the outbox as an alert.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from posctl.change.journal import exclusive
 from posctl.change.order import Order
-from posctl.change.states import TRANSITIONS
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
 from posctl.model.deadline import Deadline
@@ -14,6 +18,7 @@ from posctl.model.errors import CheckFailed
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.providers import Capability, Provider
+from posctl.store.files import read_json, write_json
 from protocols.sensitive import consistent
 
 SAME, MOVED, NOT_OFFERED = "same", "moved", "not offered"
@@ -27,11 +32,12 @@ def look_again(session: Session) -> list[Json]:
         Refused, LinkFailed: as the provider's call.
     """
     provider = session.provider()
-    return [
-        _look(session, provider, order, hours)
-        for order in _newest(session)
-        if (hours := _due(session, order)) is not None
-    ]
+    with exclusive(session.place.log, "watch"):
+        return [
+            _look(session, provider, order, hours)
+            for order in _newest(session)
+            if (hours := _due(session, order)) is not None
+        ]
 
 
 def raise_alarm(found: list[Json]) -> None:
@@ -57,10 +63,18 @@ def _due(session: Session, order: Order) -> int | None:
     """The last of the profile's hours that has come and was not looked at yet."""
     since = session.place.clock.now() - moment(order.effective_at)
     come = [h for h in session.place.profile.watch.hours if since >= timedelta(hours=h)]
-    events = session.place.log.events(order.number)
-    done = {e.payload.get("hours") for e in events if e.kind.startswith("watch.")}
-    left = [hours for hours in come if hours not in done]
-    return max(left, default=None)
+    done = _looked_at(session).get(order.number, 0)
+    return max((hours for hours in come if hours > done), default=None)
+
+
+def _file(session: Session) -> Path:
+    return session.place.home.office / "watched.json"
+
+
+def _looked_at(session: Session) -> dict[str, int]:
+    """Order -> the last hour that was looked at."""
+    path = _file(session)
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _look(session: Session, provider: Provider, order: Order, hours: int) -> Json:
@@ -77,14 +91,10 @@ def _look(session: Session, provider: Provider, order: Order, hours: int) -> Jso
 
 
 def _record(session: Session, order: Order, seen: Json) -> None:
-    """An order that the field still has is only told of: the outbox is this place's."""
-    place, verdict = session.place, seen["verdict"]
-    alert = {**seen, "alert": "watch.moved", "expected": order.new_mask}
-    key = f"{order.number}:watch:{seen['hours']}"
-    notices = {key: alert} if verdict == MOVED else {}
-    kind = f"watch.{verdict}"
-    if order.holder is place.holder and order.state in TRANSITIONS[kind]:
-        with exclusive(place.log, order.number):
-            place.journal(order.number).append(kind, seen, notices=notices)
-    elif notices:
-        place.log.notify(order.number, notices)
+    """The alert first: a crash between the two looks again, under the same key."""
+    if seen["verdict"] == MOVED:
+        alert = {**seen, "alert": "watch.moved", "expected": order.new_mask}
+        key = f"{order.number}:watch:{seen['hours']}"
+        session.place.log.notify(order.number, {key: alert})
+    done = {**_looked_at(session), order.number: seen["hours"]}
+    write_json(_file(session), done)

@@ -36,6 +36,7 @@ from posctl.model.errors import CheckFailed
 if TYPE_CHECKING:
     from posctl.field.course import Means, Proposed
     from posctl.field.look import Look
+    from posctl.field.place import Session
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,7 +90,7 @@ def run(
     def looked(found: Look) -> None:
         remember_shop(console, shop, merchant=found.mid, port=means["port"])
 
-    proposed = course.run(session, _means(means), looked)
+    proposed = course.run(session, _means(session, means), looked)
     _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
@@ -132,17 +133,21 @@ def _field_resume(
         )
     session = field_session(console, home, operator)
     chosen = {**means, "port": means["port"] or order.address}
-    proposed = course.resume(session, number, _means(chosen))
+    proposed = course.resume(session, number, _means(session, chosen))
     remember_shop(console, shop, port=means["port"])
     _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
 
-def _means(given: dict[str, Any]) -> Means:
+def _means(session: Session, given: dict[str, Any]) -> Means:
+    """Of a terminal without a cable nobody asks the port."""
     from posctl.field.course import Means
+    from posctl.field.label import ADDRESS
 
     others = {name: value for name, value in given.items() if name != "port"}
-    return Means(address=choose_port(given["port"]), **others)
+    by_label = session.place.profile.terminal.protocol == ADDRESS
+    address = ADDRESS if by_label else choose_port(given["port"])
+    return Means(address=address, **others)
 
 
 def _proposed(console: Console, proposed: Proposed) -> Json:

@@ -1,0 +1,225 @@
+"""A whole change at WeChat Pay, through the command line: it signs nothing, its POST
+commits, and it shows the account (R37, R38, R40, R41)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from procedures import register, site_with
+from test_field_office import office
+from world import MakeSite, Ran, Site
+
+from emulator.acquirer.partners import add_wechatpay
+from emulator.acquirer.wechatpay import Course
+from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
+from emulator.faults import Fault
+from posctl.office.watch import look_again
+
+SUB = "1900006491"
+QUICK = {
+    "every_seconds = 60": "every_seconds = 0.05",
+    "wait_seconds = 60": "wait_seconds = 5",
+    "cooling_hours = 24": "cooling_hours = 0",
+}
+ANSWERS = (
+    SUB,
+    NEW_NUMBER,
+    NEW_NUMBER,
+    "全渠道",
+    "中国银行",
+    "110000",
+    BRANCH,
+    "CHANGE",
+)
+
+MakeWeChat = Callable[..., Site]
+
+
+@pytest.fixture
+def make_wechat(make_site: MakeSite, tmp_path: Path) -> MakeWeChat:
+    def make(
+        course: Course | None = None,
+        clock: Callable[[], float] = time.time,
+        **changes: str,
+    ) -> Site:
+        base = make_site()
+        credentials = add_wechatpay(
+            base.bench.provider, base.bench.ledger, {SUB: MID}, course, clock
+        )
+        site = site_with(
+            base,
+            tmp_path / "wechat",
+            {**QUICK, **changes},
+            name="wechatpay",
+            credentials=credentials,
+        )
+        register(site, SUB)
+        return site
+
+    return make
+
+
+@pytest.fixture
+def wechat(make_wechat: MakeWeChat) -> Site:
+    return make_wechat()
+
+
+def propose(site: Site) -> str:
+    ran = site.run("change", "run", "--typed", answers=ANSWERS)
+    assert "Traceback" not in ran.err
+    return str(ran.ok()["order"])
+
+
+def approve(site: Site, number: str) -> Ran:
+    return site.run("change", "approve", number, answers=("CALLED", NEW_NUMBER[-4:]))
+
+
+def approved(site: Site) -> str:
+    number = propose(site)
+    approve(site, number).ok()
+    return number
+
+
+@pytest.mark.req("R2")
+@pytest.mark.req("R27")
+@pytest.mark.req("R40")
+def test_a_change_from_the_label_to_closed(wechat: Site) -> None:
+    """No cable, no pictures: the merchant's number is read off the contract, the old
+    account at the provider. Nothing is left for a visit."""
+    number = propose(wechat)
+    order = approve(wechat, number).ok()
+    assert order["old"] == "621234******1265"  # as the provider shows it
+    done = wechat.commit(number).ok()
+    assert (done["state"], done["terminal"]) == ("CLOSED", "n/a")
+    assert (wechat.account(), wechat.version()) == (NEW_NUMBER, 2)
+    receipt = wechat.run("receipt", "show", number).ok()
+    assert receipt["old"] == "621234******1265"
+    assert wechat.run("orders", "list", "--open").ok()["orders"] == []
+    assert wechat.run("audit", "verify").ok()["stores"]
+
+
+def posts(site: Site) -> int:
+    """How many applications the platform has taken."""
+    with site.bench.ledger.locked():
+        face = site.bench.provider.faces[0]
+        return len(face._memory.applications)  # type: ignore[attr-defined]
+
+
+@pytest.mark.req("R37")
+@pytest.mark.req("R41")
+def test_a_lost_answer_is_settled_by_reading_never_by_a_second_post(
+    make_wechat: MakeWeChat,
+) -> None:
+    wechat = make_wechat(Course(verifying=0.0, done=0.2))
+    number = approved(wechat)
+    wechat.bench.provider.faults.add(Fault("modify-settlement", "drop_answer"))
+    lost = wechat.commit(number)
+    assert (lost.code, lost.error["code"]) == (8, "effect.unknown")
+    assert wechat.run("change", "rollback", number).error["code"] == "rollback.too_late"
+    done = wechat.run("change", "resume", number).ok()
+    assert (done["state"], wechat.account()) == ("CLOSED", NEW_NUMBER)
+    assert posts(wechat) == 1
+
+
+@pytest.mark.req("R41")
+def test_a_post_that_may_not_have_arrived_stays_unknown_then_manual(
+    make_wechat: MakeWeChat,
+) -> None:
+    """Nothing shows at the provider: unknown as long as it may still come, then a
+    person's task. It is never sent again."""
+    site = make_wechat(**{"undecided_hours = 24": "undecided_hours = 0"})
+    number = approved(site)
+    site.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
+    assert site.commit(number).code == 8
+    asked = site.commit(number)
+    assert (asked.code, asked.error["code"]) == (9, "commit.older_store")
+    assert (posts(site), site.account()) == (0, OLD_NUMBER)
+    assert site.run("orders", "show", number).ok()["state"] == "MANUAL"
+
+
+@pytest.mark.req("R41")
+def test_a_post_that_may_not_have_arrived_blocks_the_merchant(wechat: Site) -> None:
+    number = approved(wechat)
+    wechat.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
+    assert wechat.commit(number).code == 8
+    again = wechat.commit(number)
+    assert (again.code, again.error["params"]["cause"]) == (8, "provider.undecided")
+    blocked = wechat.run("change", "run", "--typed", answers=ANSWERS)
+    assert blocked.error["code"] == "order.at_office"
+
+
+@pytest.mark.req("R32")
+def test_a_host_that_is_busy_is_not_asked_twice(wechat: Site) -> None:
+    number = approved(wechat)
+    wechat.bench.provider.faults.add(Fault("modify-settlement", "busy"))
+    assert wechat.commit(number).code == 8
+    assert posts(wechat) == 0
+
+
+@pytest.mark.req("R40")
+def test_the_new_number_shown_after_a_failed_audit_is_no_success(
+    make_wechat: MakeWeChat,
+) -> None:
+    """The trap: the settlement query shows the new account, the old one is paid."""
+    site = make_wechat(Course(verifying=0.0, done=0.1))
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].is_open = False
+    number = approved(site)
+    rejected = site.commit(number)
+    assert (rejected.code, rejected.error["code"]) == (6, "provider.rejected")
+    shown = site.run("orders", "show", number).ok()
+    assert (shown["state"], site.account()) == ("REJECTED", OLD_NUMBER)
+    # and who reads it afterwards for the next order is not fooled either
+    number = propose(site)
+    refused = approve(site, number)
+    assert (refused.code, refused.error["code"]) == (7, "binding.undecided")
+
+
+@pytest.mark.req("R40")
+def test_while_it_is_audited_the_old_account_is_effective(
+    make_wechat: MakeWeChat,
+) -> None:
+    site = make_wechat(Course(verifying=0.0, done=60.0))
+    number = approved(site)
+    waiting = site.commit(number, "--wait", "0")
+    assert (waiting.code, waiting.error["code"]) == (11, "commit.pending")
+    shown = site.run("orders", "show", number).ok()
+    assert (shown["state"], shown["pending"]) == ("AUDITING", "621626*********0018")
+    assert site.account() == OLD_NUMBER
+
+
+@pytest.mark.req("R3")
+def test_an_account_that_moved_at_the_provider_is_a_conflict(wechat: Site) -> None:
+    number = approved(wechat)
+    with wechat.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = "6205500000000000004"
+        ledger.accounts["6205500000000000004"] = ledger.accounts[OLD_NUMBER]
+    moved = wechat.commit(number)
+    assert (moved.code, moved.error["code"]) == (7, "binding.conflict")
+    assert posts(wechat) == 0
+
+
+@pytest.mark.req("R45")
+def test_the_watch_sees_what_moved_without_an_order(make_wechat: MakeWeChat) -> None:
+    ahead = [0.0]
+    site = make_wechat(clock=lambda: time.time() + ahead[0])
+    number = approved(site)
+    site.commit(number).ok()
+    assert _watch(site, ahead, hours=23) == []
+    assert _watch(site, ahead, hours=25) == [("same", 24)]
+    assert _watch(site, ahead, hours=25) == []  # once
+    with site.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = OLD_NUMBER
+    assert _watch(site, ahead, hours=16 * 24) == [("moved", 360)]
+    notices = site.run("outbox", "list").ok()["notices"]
+    assert [n["key"] for n in notices][-1] == f"{number}:watch:360"
+
+
+def _watch(site: Site, ahead: list[float], *, hours: int) -> list[tuple[str, int]]:
+    ahead[0] = hours * 3600.0
+    seen = look_again(office(site, timedelta(hours=hours)))
+    return [(item["verdict"], item["hours"]) for item in seen]
