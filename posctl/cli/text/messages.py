@@ -317,7 +317,7 @@ MESSAGES: dict[str, str] = {
     " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
     " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"
     " {valid_until}",
-    "call_back.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
+    "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
     " {grade}\n  Typing the word takes it upon you, with the document before you.",
     # demo and emulate

@@ -12,16 +12,16 @@ CALLED_WORD = "CALLED"
 
 
 def run(context: Context) -> Json:
-    """Raises CheckFailed ``call_back.no_number``, ``call_back.not_done``."""
+    """Raises CheckFailed ``callback.no_number``, ``callback.not_done``."""
     order, place = context.journal.order, context.session.place
     merchant = find_merchant(place, order.mid)
     if merchant is None or not merchant.phone:
-        raise CheckFailed("call_back.no_number", mid=order.mid)
+        raise CheckFailed("callback.no_number", mid=order.mid)
     shown = {"phone": merchant.phone, "mid": order.mid, "mask": order.new_mask}
     try:
-        place.person.confirm("call_back.confirm", CALLED_WORD, **shown)
+        place.person.confirm("callback.confirm", CALLED_WORD, **shown)
     except Declined:
-        raise CheckFailed("call_back.not_done", mid=order.mid) from None
+        raise CheckFailed("callback.not_done", mid=order.mid) from None
     return {"called": _masked(merchant.phone), "by": context.session.operator.name}
 
 

@@ -19,8 +19,8 @@ _HOLDS = frozenset(State) - {
 
 
 def run(context: Context) -> Json:
-    """Raises CheckFailed ``office_caps.account`` (already used by other merchants),
-    ``office_caps.technician``, ``office_caps.recent``, ``office_caps.phone``."""
+    """Raises CheckFailed ``office.cap_account`` (already used by other merchants),
+    ``office.cap_technician``, ``office.cap_recent``, ``office.cap_phone``."""
     own, place = context.journal.order, context.session.place
     others = [o for o in place.orders() if o.number != own.number]
     now = place.clock.now()
@@ -44,7 +44,7 @@ def _merchants(context: Context, others: list[Order]) -> int:
     mid = context.journal.order.mid
     count = 1 + sum(a == own for m, a in last.items() if m != mid)
     if count > limit:
-        raise CheckFailed("office_caps.account", limit=limit, count=count)
+        raise CheckFailed("office.cap_account", limit=limit, count=count)
     return count
 
 
@@ -52,7 +52,7 @@ def _open_orders(context: Context, own: Order, others: list[Order]) -> int:
     limit = context.session.place.profile.caps.open_per_technician
     count = 1 + sum(o.operator == own.operator and o.blocks for o in others)
     if count > limit:
-        raise CheckFailed("office_caps.technician", name=own.operator, limit=limit)
+        raise CheckFailed("office.cap_technician", name=own.operator, limit=limit)
     return count
 
 
@@ -63,7 +63,7 @@ def _recent(context: Context, own: Order, others: list[Order], now: datetime) ->
     if newest is None:
         return "none"
     if moment(newest.effective_at) > now - timedelta(days=days):
-        raise CheckFailed("office_caps.recent", order=newest.number, days=days)
+        raise CheckFailed("office.cap_recent", order=newest.number, days=days)
     return newest.number
 
 
@@ -77,5 +77,5 @@ def _phone(context: Context, own: Order, now: datetime) -> str:
         return "not known to have changed"
     today = now.astimezone(place.profile.zone).date()
     if merchant.phone_changed > (today - timedelta(days=days)).isoformat():
-        raise CheckFailed("office_caps.phone", on=merchant.phone_changed, days=days)
+        raise CheckFailed("office.cap_phone", on=merchant.phone_changed, days=days)
     return merchant.phone_changed

@@ -68,20 +68,20 @@ ERRORS: dict[str, tuple[str, str]] = {
         "order {order} changed this merchant less than {days} days ago",
         "wait, or ask the office",
     ),
-    "office_caps.account": (
+    "office.cap_account": (
         "the new account is already used: it would settle {count} merchants, at most"
         " {limit} are allowed",
         "use another account",
     ),
-    "office_caps.technician": (
+    "office.cap_technician": (
         "at the office {name} has {limit} open orders already: that is the limit",
         "finish or cancel one",
     ),
-    "office_caps.recent": (
+    "office.cap_recent": (
         "the office counts order {order} of this merchant less than {days} days ago",
         "wait, or cancel this order",
     ),
-    "office_caps.phone": (
+    "office.cap_phone": (
         "the merchant's phone number changed on {on}, less than {days} days ago",
         "wait, or cancel this order",
     ),
@@ -114,11 +114,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the names differ ({grade}) and nobody took it upon himself",
         "posctl change cancel {order}",
     ),
-    "call_back.no_number": (
+    "callback.no_number": (
         "no phone number is on file for merchant {mid}",
         "posctl merchant register {mid} --phone NUMBER",
     ),
-    "call_back.not_done": (
+    "callback.not_done": (
         "merchant {mid} was not called back",
         "call, then approve again",
     ),
