@@ -47,6 +47,51 @@ def fetch(
     return {"mid": mid, "file": str(path)}
 
 
+@command(merchant, "account", "help.merchant.account")
+@click.option("--tid", metavar="TID", help=_("option.tid"))
+@operator_option
+@home_option
+@click.argument("mid", metavar="MID", type=MerchantNumber())
+def account(
+    console: Console, home: Path, operator: str | None, tid: str | None, mid: str
+) -> Json:
+    """What is in force and what is asked for are two things (R40)."""
+    from posctl.model.deadline import Deadline
+    from posctl.office.merchant import CALL_SECONDS
+
+    provider = office_session(console, home, operator).provider()
+    found = provider.read_binding(mid, Deadline(CALL_SECONDS), tid=tid)
+    return {
+        "mid": mid,
+        "tid": found.tid,
+        "effective": found.effective,
+        "pending": found.pending,
+        "bank": found.bank or None,
+        "verification": found.verification or None,
+    }
+
+
+@command(merchant, "branches", "help.merchant.branches")
+@operator_option
+@home_option
+@click.argument("area", metavar="AREA")
+@click.argument("words", metavar="WORDS", nargs=-1, required=True)
+def branches(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    area: str,
+    words: tuple[str, ...],
+) -> Json:
+    """The twelve digits that a change wants, by the name of the branch."""
+    from posctl.model.deadline import Deadline
+    from posctl.office.merchant import CALL_SECONDS
+
+    provider = office_session(console, home, operator).provider()
+    found = provider.branches(area, " ".join(words), Deadline(CALL_SECONDS))
+    return {"branches": [{"branch": b.code, "name": b.name} for b in found]}
+
+
 SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
 
 

@@ -172,7 +172,10 @@ GROUPS = {
 }
 APART = {"setup", "demo", "emulate", "change propose"}
 """Asked below."""
-NEEDS_MORE = {"change amount", "orders erase", "profile sign", "profile verify"}
+NEEDS_MORE = {
+    *("change amount", "change push", "orders erase", "profile sign"),
+    *("profile verify", "merchant account", "merchant branches"),
+}
 """In test_procedure.py: a provider that asks for it, years, the root's key."""
 
 

@@ -255,6 +255,18 @@ def _fen(text: str) -> int:
     return int(found[1]) * 100 + int(found[2])
 
 
+@command(change, "push", "help.change.push")
+@operator_option
+@home_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def push(console: Console, home: Path, operator: str | None, file: Path) -> Json:
+    """FILE is the body as it arrived; how it arrived is the office's affair."""
+    from posctl.office.pushed import take_push
+
+    session = office_session(console, home, operator)
+    return take_push(session, {}, file.read_bytes())
+
+
 @command(change, "confirm", "help.change.confirm")
 @shop_option
 @port_option

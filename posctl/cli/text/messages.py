@@ -87,12 +87,18 @@ MESSAGES: dict[str, str] = {
     "help.orders.expire": "End the orders whose time is over (office).",
     "help.orders.erase": "Erase the sealed numbers of ORDER after its retention"
     " (office).",
+    "help.merchant.account": "Ask the provider which account merchant MID is paid to"
+    " (office).",
+    "help.merchant.branches": "Find the bank code of a branch by its area and name"
+    " (office).",
     "help.merchant.register": "Register type, names, phone and mandates of merchant"
     " MID (office).",
     "help.profile.verify": "Check the signature of a profile FILE with the root's"
     " certificate alone.",
     "help.profile.sign": "Sign a newer version of the profile in force and use it.",
     "help.change.amount": "Tell the amount of the penny drop that the merchant found"
+    " (office).",
+    "help.change.push": "Take the provider's push in FILE: ask what it speaks of"
     " (office).",
     "help.change.notices": "Show the provider's notices in force.",
     "help.change.plan": "Show when a change may be made next.",
@@ -162,6 +168,7 @@ MESSAGES: dict[str, str] = {
     "option.wrong_terminal": "The terminal is not in the provider's list.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
+    "option.tid": "Of this terminal of the merchant.",
     "option.subject": "Type of the merchant.",
     "option.merchant_name": "Name of the company or shop.",
     "option.owner": "Name of its legal person.",

@@ -50,6 +50,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "copy it from BEGIN to END",
     ),
     "armour.file": ("{path} is no text", "save what was sent into a file"),
+    "notice.stranger": (
+        "no order here has the application {application}",
+        "ask the provider what it is; nothing was changed",
+    ),
     "watch.moved": (
         "merchant {mid} is paid to {shown}: not what order {order} set",
         "tell the provider and the merchant now; posctl outbox list",
