@@ -24,6 +24,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+import store  # noqa: E402 - beside this file
 from world import Site  # noqa: E402 - the tests' own way to drive a set-up
 
 from emulator.bench import MID, Bench, Scenario  # noqa: E402
@@ -122,10 +123,33 @@ def _change_rows(site: Site) -> list[Row]:
     ]
 
 
+def the_event_log() -> list[Row]:
+    """Durable events; then a store of a thousand orders and of a hundred thousand."""
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+        where = Path(folder)
+        ours, bare = store.durable_events(where)
+        small, large = where / "small.db", where / "large.db"
+        store.fill(small, 1_000)
+        store.fill(large, 100_000)
+        quick, slow = (_best(store.open_and_list, path) for path in (small, large))
+        per_order = store.sizes(large) / 100_000
+    what = "bare commits of SQLite, same disk, by turns"
+    return [
+        row("durable events", ours, "1/s", bare, what),
+        row("open and list 100,000 orders", slow, "s", quick, "the same of 1,000"),
+        row("size of an order of two events", per_order, "bytes"),
+    ]
+
+
+def _best(measure: Callable[[Path], float], path: Path) -> float:
+    return statistics.median(measure(path) for _turn in range(5))
+
+
 BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     help_against_click,
     heavy_modules,
     a_change,
+    the_event_log,
 )
 
 

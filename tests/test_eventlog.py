@@ -13,7 +13,7 @@ import pytest
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, LinkFailed
-from posctl.store.eventlog import Event, EventLog, check_chain
+from posctl.store.eventlog import _SCHEMA, Event, EventLog, check_chain
 
 
 def count_fold(before: Json | None, event: Event) -> Json:
@@ -56,6 +56,7 @@ DAMAGE = {
     "cut": "DELETE FROM events WHERE sequence = 2",
     "cut an order": "DELETE FROM events WHERE order_id = 'A'",
     "swap": "UPDATE events SET sequence = 7 - sequence + 100 WHERE sequence IN (3, 4)",
+    "column": "UPDATE orders SET state = 'CLOSED' WHERE order_id = 'B'",
     "projection": "UPDATE orders SET projection = '{\"count\":9}' WHERE order_id = 'B'",
 }
 
@@ -137,6 +138,29 @@ def test_a_store_in_use_is_said_so(path: Path, log: EventLog) -> None:
             log.append("A", "four", {})
         db.execute("ROLLBACK")
     assert caught.value.code == "store.locked"
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date(path: Path) -> None:
+    """Orders are found by columns that version 1 had not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as db:
+        db.executescript(_SCHEMA)
+        text = json.dumps({"mid": "898110054110001", "state": "DRAFT"})
+        db.execute("INSERT INTO orders (order_id, projection) VALUES ('A', ?)", (text,))
+        db.execute("PRAGMA user_version = 1")
+    log = EventLog(path, count_fold, SystemClock())
+    (found,) = log.projections(mid=["898110054110001"], state=["DRAFT"])
+    assert found["state"] == "DRAFT"
+    assert log.projections(mid=["other"]) == []
+    log.close()
+
+
+def test_orders_are_found_by_what_they_are(log: EventLog, path: Path) -> None:
+    with pytest.raises(ValueError):
+        log.projections(reason=["x"])
+    assert [p["count"] for p in log.projections(newest=1)] == [
+        log.projections()[-1]["count"]
+    ]
 
 
 def test_a_newer_store_is_refused(path: Path, log: EventLog) -> None:

@@ -341,8 +341,8 @@ def _of_another_merchant(site: Site, number: str) -> None:
                 continue
             other = {"mid": "898110054110002", "tid": "11000002"}
             db.execute(
-                "UPDATE orders SET projection = ? WHERE order_id = ?",
-                (json.dumps(json.loads(found[0]) | other), number),
+                "UPDATE orders SET projection = ?, mid = ?, tid = ? WHERE order_id = ?",
+                (json.dumps(json.loads(found[0]) | other), *other.values(), number),
             )
 
 
@@ -375,10 +375,11 @@ def _another_merchant_with(site: Site, number: str) -> None:
     place = session.place
     projection = place.log.projection(first)
     assert projection is not None and projection["account_id"] == own
-    projection |= {"mid": "898110054110002", "tid": "11000002", "state": "CLOSED"}
+    other = {"mid": "898110054110002", "tid": "11000002", "state": "CLOSED"}
     place.log._db.execute(
-        "UPDATE orders SET projection = ? WHERE order_id = ?",
-        (json.dumps(projection), first),
+        "UPDATE orders SET projection = ?, mid = ?, tid = ?, state = ?"
+        " WHERE order_id = ?",
+        (json.dumps(projection | other), *other.values(), first),
     )
     field = Home(site.home).field / "log.db"
     with sqlite3.connect(field) as db:

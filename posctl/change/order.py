@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -202,7 +202,7 @@ class Order:
 
     def to_json(self) -> Json:
         lists = {name: list(getattr(self, name)) for name in _TUPLES}
-        return asdict(self) | lists
+        return {**vars(self), **lists}
 
     @classmethod
     def from_json(cls, data: Json) -> Order:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from posctl.change import orderfile
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, fold
 from posctl.change.person import Person
-from posctl.change.states import Holder
+from posctl.change.states import FINAL, Holder, State
 from posctl.model.clock import Clock
 from posctl.model.errors import CheckFailed
 from posctl.model.profile import Profile
@@ -18,6 +18,7 @@ from posctl.store.eventlog import EventLog
 from posctl.store.files import remove
 from posctl.store.home import Home
 
+_NOT_FINAL = [str(state) for state in State if state not in FINAL]
 INBOX_SECONDS = 10.0
 """How long another process may take with the same inbox."""
 
@@ -41,8 +42,19 @@ class Place:
     def journal(self, number: str) -> Journal:
         return Journal(self.log, self.holder, number)
 
-    def orders(self) -> list[Order]:
-        return [Order.from_json(p) for p in self.log.projections()]
+    def orders(self, **which: Any) -> list[Order]:
+        """Oldest first; which ones: see ``EventLog.projections``."""
+        return [Order.from_json(p) for p in self.log.projections(**which)]
+
+    def open_orders(self) -> list[Order]:
+        """Those that are not over."""
+        return self.orders(state=_NOT_FINAL)
+
+    def orders_at(self, mid: str, tid: str) -> list[Order]:
+        """Those of a merchant or of a terminal."""
+        found = {o.number: o for o in self.orders(mid=[mid, ""])}
+        found |= {o.number: o for o in self.orders(tid=[tid])}
+        return list(found.values())
 
     def take(self, path: Path) -> Order:
         """Take an order over from the other place. Doing it twice is harmless.

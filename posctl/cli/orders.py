@@ -25,9 +25,17 @@ def orders() -> None:
 
 @command(orders, "list", "help.orders.list")
 @click.option("--open", "only_open", is_flag=True, help=_("option.open"))
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help=_("option.limit"),
+)
 @home_option
-def list_orders(console: Console, home: Path, only_open: bool) -> Json:
-    found = newest_orders(console, home, only_open=only_open)
+def list_orders(console: Console, home: Path, only_open: bool, limit: int) -> Json:
+    found = newest_orders(console, home, only_open=only_open, limit=limit)
     return {"orders": [order_row(order) for order in found]}
 
 
@@ -50,7 +58,8 @@ def due(console: Console, home: Path, days: int | None, ics: Path | None) -> Jso
     rules = field_place(console, home).profile.order
     now = SystemClock().now()
     before = now + timedelta(days=rules.due_days if days is None else days)
-    found = list_due(newest_orders(console, home), stamp(before))
+    listed = newest_orders(console, home, only_open=True)
+    found = list_due(listed, stamp(before))
     if ics is not None:
         write_private(ics, calendar(found, now, rules.due_days).encode())
     return {"due": found, "file": str(ics) if ics else None}

@@ -143,21 +143,27 @@ def profile_to_read_with(console: Console, home: Path, named: str | None) -> Pro
 
 
 def newest_orders(
-    console: Console, home: Path, *, only_open: bool = False
+    console: Console, home: Path, *, only_open: bool = False, limit: int | None = None
 ) -> list[Order]:
     """The orders of both places, each as the place that knows most of it has it, in
-    the order of their opening."""
+    the order of their opening; at most ``limit``, the youngest."""
+    places = (field_place(console, home), office_place(console, home))
     newest: dict[str, Order] = {}
-    unfinished: set[str] = set()
-    for place in (field_place(console, home), office_place(console, home)):
-        for order in place.orders():
-            if not order.final:  # also where only one of the two has heard of it
-                unfinished.add(order.number)
-            known = newest.get(order.number)
-            if known is None or order.position > known.position:
-                newest[order.number] = order
+    for place in places:
+        listed = place.open_orders() if only_open else place.orders(newest=limit)
+        for order in listed:
+            newest[order.number] = _best(places, order)
     by_time = sorted(newest.values(), key=lambda order: order.opened)
-    return [o for o in by_time if not only_open or o.number in unfinished]
+    return by_time if limit is None else by_time[max(0, len(by_time) - limit) :]
+
+
+def _best(places: tuple[FieldPlace | OfficePlace, ...], order: Order) -> Order:
+    """Both may have heard of it, and one not everything."""
+    from posctl.change.order import Order
+
+    found = [place.log.projection(order.number) for place in places]
+    known = [Order.from_json(projection) for projection in found if projection]
+    return max(known, key=lambda other: other.position)
 
 
 def find_in_place(

@@ -188,7 +188,7 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
 
 def _open_order(session: Session, found: Look, means: Means) -> Journal:
     place = session.place
-    for other in place.orders():
+    for other in place.orders_at(found.mid, found.tid):
         same = other.mid in ("", found.mid) or other.tid == found.tid
         if same and other.blocks:
             code = "order.open" if other.holder is place.holder else "order.at_office"
@@ -233,10 +233,9 @@ def _new_journal(session: Session, means: Means) -> Journal:
 
 def _new_number(place: FieldPlace, field_id: str) -> str:
     """By chance, not counted: a store from a back-up must not use a number twice."""
-    taken = {order.number for order in place.orders()}
     while True:
         number = f"{field_id}-{''.join(secrets.choice(LETTERS) for _n in range(5))}"
-        if number not in taken:
+        if place.log.projection(number) is None:
             return number
 
 

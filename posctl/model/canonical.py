@@ -19,26 +19,48 @@ LARGEST_NUMBER = 2**53 - 1
 """Whole numbers that JavaScript, too, holds exactly (RFC 7493, section 2.2)."""
 
 
-def _ordered(value: object, depth: int = 0) -> object:
-    """The same value, keys in the order of RFC 8785, section 3.2.3: by UTF-16 code
-    units, which differs from Python's above U+FFFF."""
+_PLAIN = (str, bool, type(None))
+
+
+def _check(value: object, depth: int = 0) -> bool:
+    """Whether all keys are ASCII, so that every order of them is the same.
+
+    Raises:
+        TypeError, ValueError: as ``canonical``.
+    """
+    if isinstance(value, _PLAIN):
+        return True
+    if isinstance(value, int):
+        if abs(value) > LARGEST_NUMBER:
+            raise ValueError("a number of signed data is too large: use text")
+        return True
     if isinstance(value, float):
         raise TypeError("no floats in signed data: use text")
-    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-        raise ValueError("a number of signed data is too large: use text")
-    if not isinstance(value, dict | list | tuple):
-        return value
     if depth == DEEPEST:
         raise ValueError("signed data is nested too deeply")
-    if not isinstance(value, dict):
-        return [_ordered(item, depth + 1) for item in value]
-    return {key: _ordered(value[key], depth + 1) for key in sorted(value, key=_units)}
+    if isinstance(value, dict):
+        parts = [_check(item, depth + 1) for item in value.values()]
+        return all([_is_ascii(key) for key in value]) and all(parts)
+    if isinstance(value, list | tuple):
+        return all([_check(item, depth + 1) for item in value])
+    return True  # json refuses what it does not know
 
 
-def _units(key: object) -> bytes:
+def _is_ascii(key: object) -> bool:
     if not isinstance(key, str):
         raise TypeError("keys of signed data are text")
-    return key.encode("utf-16-be")
+    return key.isascii()
+
+
+def _ordered(value: object) -> object:
+    """The same value, keys in the order of RFC 8785, section 3.2.3: by UTF-16 code
+    units, which differs from Python's above U+FFFF."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: str(key).encode("utf-16-be"))
+        return {key: _ordered(value[key]) for key in keys}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    return value
 
 
 def canonical(value: object) -> bytes:
@@ -49,7 +71,13 @@ def canonical(value: object) -> bytes:
         ValueError: a number above ``LARGEST_NUMBER``, deeper than ``DEEPEST``, or a
             lone surrogate.
     """
-    text = json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
+    sort = _check(value)
+    text = json.dumps(
+        value if sort else _ordered(value),
+        sort_keys=sort,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
     return text.encode()
 
 

@@ -382,7 +382,7 @@ def act(session: Session, number: str, do: Callable[[Journal], Order]) -> Order:
 def expire(session: Session) -> list[Order]:
     """End every order whose time is over, before its commit point (R34)."""
     place, ended = session.place, []
-    for order in place.orders():
+    for order in place.open_orders():
         expired = order.expires and place.clock.now() > order.expires
         may = order.state in TRANSITIONS["order.expired"] and not order.committed
         if expired and may and order.holder is place.holder and not order.effect:

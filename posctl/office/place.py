@@ -93,7 +93,7 @@ class OfficePlace(Place):
             return CheckFailed("order.steps", order=order.number, kind="order.opened")
         if order.fee != str(profile.fees.total):
             return CheckFailed("fee.differs", order=order.number, fee=order.fee)
-        for other in self.orders():
+        for other in self.orders_at(order.mid, order.tid):
             same = other.mid == order.mid or other.tid == order.tid
             if same and other.blocks and other.number != order.number:
                 return CheckFailed(

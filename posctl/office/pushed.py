@@ -31,7 +31,7 @@ def take_push(session: Session, headers: dict[str, str], body: bytes) -> Json:
 
 
 def _order_of(session: Session, application: str | None) -> Order:
-    for order in session.place.orders():
-        if application and order.application == application:
+    if application:
+        for order in session.place.orders(application=[application]):
             return order
     raise CheckFailed("notice.stranger", application=application or "-")

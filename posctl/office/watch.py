@@ -12,7 +12,7 @@ from pathlib import Path
 from posctl.change.journal import exclusive
 from posctl.change.order import Order
 from posctl.model.canonical import Json
-from posctl.model.clock import moment
+from posctl.model.clock import moment, stamp
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.office.merchant import CALL_SECONDS
@@ -21,6 +21,8 @@ from posctl.providers import Capability, Provider
 from posctl.store.files import read_json, write_json
 from protocols.sensitive import consistent
 
+_LATE = timedelta(days=30)
+"""How long after its last hour a change is still looked at, if nobody did in time."""
 SAME, MOVED, NOT_OFFERED = "same", "moved", "not offered"
 
 
@@ -49,8 +51,9 @@ def raise_alarm(found: list[Json]) -> None:
 
 
 def _newest(session: Session) -> list[Order]:
-    last: dict[str, Order] = {}
-    for order in session.place.orders():
+    place, last = session.place, dict[str, Order]()
+    longest = timedelta(hours=max(place.profile.watch.hours, default=0)) + _LATE
+    for order in place.orders(since=stamp(place.clock.now() - longest)):
         known = last.get(order.mid)
         if order.effective_at and (
             known is None or order.effective_at > known.effective_at

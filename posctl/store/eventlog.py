@@ -22,9 +22,10 @@ from posctl.model.clock import Clock, stamp
 from posctl.model.errors import CheckFailed, LinkFailed
 
 GENESIS = "0" * 64
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _BUSY_SECONDS = 5.0
 _FULL = 2
+_AT_ONCE = 1000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -41,6 +42,15 @@ CREATE TABLE IF NOT EXISTS outbox (
     key TEXT PRIMARY KEY, order_id TEXT NOT NULL, notice TEXT NOT NULL,
     delivered TEXT) STRICT;
 """
+LOOKED_UP = ("mid", "tid", "state", "application", "account_id", "effective_at")
+"""Parts of a projection that orders are found by: columns of their own, indexed."""
+
+_COLUMNS = "".join(
+    f"ALTER TABLE orders ADD COLUMN {name} TEXT;\n"
+    f"UPDATE orders SET {name} = json_extract(projection, '$.{name}');\n"
+    f"CREATE INDEX orders_{name} ON orders ({name});\n"
+    for name in LOOKED_UP
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,22 @@ class Event:
     def chained(
         cls, order_id: str, after: Event | None, time: str, kind: str, payload: Json
     ) -> Event:
-        position = after.position + 1 if after else 1
-        previous = after.hash if after else GENESIS
-        own = _hash_of(order_id, position, time, kind, payload, previous)
-        return cls(order_id, position, time, kind, payload, previous, own)
+        position, previous = (after.position, after.hash) if after else (0, GENESIS)
+        return cls.after(order_id, position, previous, time, kind, payload)
+
+    @classmethod
+    def after(
+        cls,
+        order_id: str,
+        last: int,
+        previous: str,
+        time: str,
+        kind: str,
+        payload: Json,
+    ) -> Event:
+        """The one that follows position ``last`` with the hash ``previous``."""
+        own = _hash_of(order_id, last + 1, time, kind, payload, previous)
+        return cls(order_id, last + 1, time, kind, payload, previous, own)
 
     def intact(self) -> bool:
         return self.hash == _hash_of(
@@ -107,6 +129,11 @@ def _next_head(head: str, event_hash: str) -> str:
     return hashlib.sha256(f"{head}{event_hash}".encode()).hexdigest()
 
 
+_DIFFERING = "SELECT order_id FROM orders WHERE " + " OR ".join(  # noqa: S608
+    f"{name} IS NOT json_extract(projection, '$.{name}')" for name in LOOKED_UP
+)
+"""Orders whose columns are not what their projection says."""
+
 Fold = Callable[[Json | None, Event], Json]
 """The projection after an event; raises CheckFailed where no transition allows it."""
 
@@ -145,7 +172,7 @@ class EventLog:
         if version > _SCHEMA_VERSION:
             raise LinkFailed("store.newer", path=str(self.path), version=version)
         if version < _SCHEMA_VERSION:
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(f"BEGIN; {_SCHEMA} {_COLUMNS} COMMIT;")
             self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -174,9 +201,9 @@ class EventLog:
             LinkFailed: the store could not be written.
         """
         with self._transaction():
-            after = self._last(order_id)
+            position, previous = self._last(order_id)
             time = stamp(self._clock.now())
-            event = Event.chained(order_id, after, time, kind, payload)
+            event = Event.after(order_id, position, previous, time, kind, payload)
             self._add(event)
             self._attach(order_id, attachments)
             self._notify(order_id, notices or {})
@@ -245,7 +272,8 @@ class EventLog:
         return len(fresh)
 
     def _add(self, event: Event) -> None:
-        projection = self._fold(self.projection(event.order_id), event)
+        before = self.projection(event.order_id)
+        projection = self._fold(before, event)
         self._db.execute(
             "INSERT INTO events (order_id, position, time, kind, payload, previous,"
             " hash, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -260,10 +288,19 @@ class EventLog:
                 _next_head(self.head(), event.hash),
             ),
         )
+        self._project(event.order_id, before or {}, projection)
+
+    def _project(self, order_id: str, before: Json, after: Json) -> None:
+        """Writes only those of its columns that have changed: each has an index."""
+        if not before:
+            self._db.execute(
+                "INSERT INTO orders (order_id, projection) VALUES (?, '')", (order_id,)
+            )
+        changed = [n for n in LOOKED_UP if before.get(n) != after.get(n)]
+        columns = "".join(f", {name} = ?" for name in changed)
         self._db.execute(
-            "INSERT INTO orders VALUES (?, ?)"
-            " ON CONFLICT (order_id) DO UPDATE SET projection = excluded.projection",
-            (event.order_id, canonical(projection).decode()),
+            f"UPDATE orders SET projection = ?{columns} WHERE order_id = ?",  # noqa: S608
+            (canonical(after).decode(), *(after.get(n) for n in changed), order_id),
         )
 
     def _attach(self, order_id: str, bodies: Sequence[bytes]) -> None:
@@ -287,9 +324,27 @@ class EventLog:
         row = self._row("SELECT projection FROM orders WHERE order_id = ?", (order_id,))
         return _json(row[0]) if row else None
 
-    def projections(self) -> list[Json]:
-        rows = self._rows("SELECT projection FROM orders ORDER BY order_id")
-        return [_json(row[0]) for row in rows]
+    def projections(
+        self, *, newest: int | None = None, since: str = "", **parts: Iterable[str]
+    ) -> list[Json]:
+        """Of all orders, oldest first; or of those that fit.
+
+        Args:
+            newest: at most so many, those that this store met last.
+            since: effective at that time (as ``stamp`` writes it) or later.
+            parts: names of ``LOOKED_UP``, with the values that fit.
+        """
+        found = [(_part_in(name), json.dumps([*v])) for name, v in parts.items()]
+        if since:
+            found.append(("effective_at >= ?", since))
+        where = " AND ".join(["1", *(sql for sql, _value in found)])
+        limit = -1 if newest is None else newest
+        rows = self._rows(
+            f"SELECT projection FROM orders WHERE {where}"  # noqa: S608 - our names
+            f" ORDER BY rowid DESC LIMIT {limit:d}",
+            tuple(value for _sql, value in found),
+        )
+        return [_json(row[0]) for row in reversed(rows)]
 
     def attachment(self, sha256: str) -> bytes:
         """The body of that hash, checked against it.
@@ -345,7 +400,13 @@ class EventLog:
     def _stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Rows as they come: a log of years does not fit in memory."""
         with _telling(self.path):
-            yield from self._db.execute(sql)
+            cursor = self._db.execute(sql)
+        while True:
+            with _telling(self.path):
+                rows = cursor.fetchmany(_AT_ONCE)
+            if not rows:
+                return
+            yield from rows
 
     def verify(self) -> None:
         """Both chains and the projection against the events.
@@ -374,14 +435,17 @@ class EventLog:
         for order_id, projection in folded.items():
             if projection != self.projection(order_id):
                 raise CheckFailed("log.projection", order=order_id)
+        for (order_id,) in self._rows(_DIFFERING):
+            raise CheckFailed("log.projection", order=order_id)
 
-    def _last(self, order_id: str) -> Event | None:
+    def _last(self, order_id: str) -> tuple[int, str]:
+        """Position and hash of an order's last event."""
         row = self._row(
-            "SELECT order_id, position, time, kind, payload, previous, hash"
-            " FROM events WHERE order_id = ? ORDER BY position DESC LIMIT 1",
+            "SELECT position, hash FROM events WHERE order_id = ?"
+            " ORDER BY position DESC LIMIT 1",
             (order_id,),
         )
-        return _event(row) if row else None
+        return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
     def _rows(self, sql: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         with _telling(self.path):
@@ -402,6 +466,12 @@ class EventLog:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _part_in(name: str) -> str:
+    if name not in LOOKED_UP:
+        raise ValueError(name)
+    return name + " IN (SELECT value FROM json_each(?))"  # noqa: S608 - ours
 
 
 def _json(text: object) -> Json:

@@ -149,6 +149,7 @@ MESSAGES: dict[str, str] = {
     "option.order_file_in": "Take the order from this file first.",
     "option.output": "Write the signed list here.",
     "option.wait": "Seconds to poll before giving the prompt back.",
+    "option.limit": "At most so many, the youngest.",
     "option.open": "Only orders that are not over.",
     "option.technician": "Name of the operator in the field (the maker).",
     "option.approver": "Name of the operator in the office (the checker).",

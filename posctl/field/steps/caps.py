@@ -15,14 +15,14 @@ from posctl.model.errors import CheckFailed
 def run(context: Context) -> Json:
     """Raises CheckFailed ``caps.technician``, ``caps.recent``."""
     place, own = context.place, context.journal.order
-    rules, orders = place.profile.caps, place.orders()
-    open_now = sum(o.operator == own.operator and o.blocks for o in orders)
+    rules = place.profile.caps
+    open_now = sum(o.operator == own.operator and o.blocks for o in place.open_orders())
     if open_now > rules.open_per_technician:
         raise CheckFailed(
             "caps.technician", name=own.operator, limit=rules.open_per_technician
         )
     since = place.clock.now() - timedelta(days=rules.days_between_changes)
-    recent = [o for o in orders if o.mid == own.mid and changed_since(o, since)]
+    recent = [o for o in place.orders(mid=[own.mid]) if changed_since(o, since)]
     if rules.days_between_changes and recent:
         raise CheckFailed(
             "caps.recent", order=recent[0].number, days=rules.days_between_changes

@@ -10,6 +10,7 @@ from posctl.model.canonical import Json
 from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed
 from posctl.office.account import account_id
+from posctl.office.place import OfficePlace
 from posctl.office.registry import find_merchant
 from posctl.office.steps import Context
 
@@ -22,43 +23,47 @@ def run(context: Context) -> Json:
     """Raises CheckFailed ``office.cap_account`` (already used by other merchants),
     ``office.cap_technician``, ``office.cap_recent``, ``office.cap_phone``."""
     own, place = context.journal.order, context.session.place
-    others = [o for o in place.orders() if o.number != own.number]
     now = place.clock.now()
     return {
-        "merchants": _merchants(context, others),
-        "open": _open_orders(context, own, others),
-        "recent": _recent(context, own, others, now),
+        "merchants": _merchants(context),
+        "open": _open_orders(context, own),
+        "recent": _recent(context, own, now),
         "phone": _phone(context, own, now),
     }
 
 
-def _merchants(context: Context, others: list[Order]) -> int:
+def _merchants(context: Context) -> int:
     """How many merchants the account settles afterwards: a merchant counts by the last
     of its orders that gave it an account."""
-    limit = context.session.place.profile.caps.merchants_per_account
-    own = account_id(context.session, context.account.new)
-    last: dict[str, str] = {}
-    for order in sorted(others, key=lambda o: o.opened):
-        if order.account_id and order.state in _HOLDS:
-            last[order.mid] = order.account_id
-    mid = context.journal.order.mid
-    count = 1 + sum(a == own for m, a in last.items() if m != mid)
+    place, own = context.session.place, context.journal.order
+    limit = place.profile.caps.merchants_per_account
+    account = account_id(context.session, context.account.new)
+    mids = {o.mid for o in place.orders(account_id=[account])} - {own.mid}
+    count = 1 + sum(_last_account(place, mid) == account for mid in mids)
     if count > limit:
         raise CheckFailed("office.cap_account", limit=limit, count=count)
     return count
 
 
-def _open_orders(context: Context, own: Order, others: list[Order]) -> int:
-    limit = context.session.place.profile.caps.open_per_technician
+def _last_account(place: OfficePlace, mid: str) -> str:
+    given = [o for o in place.orders(mid=[mid]) if o.account_id and o.state in _HOLDS]
+    return max(given, key=lambda o: o.opened).account_id if given else ""
+
+
+def _open_orders(context: Context, own: Order) -> int:
+    place = context.session.place
+    limit = place.profile.caps.open_per_technician
+    others = [o for o in place.open_orders() if o.number != own.number]
     count = 1 + sum(o.operator == own.operator and o.blocks for o in others)
     if count > limit:
         raise CheckFailed("office.cap_technician", name=own.operator, limit=limit)
     return count
 
 
-def _recent(context: Context, own: Order, others: list[Order], now: datetime) -> str:
-    days = context.session.place.profile.caps.days_between_changes
-    done = [o for o in others if o.mid == own.mid and o.effective_at]
+def _recent(context: Context, own: Order, now: datetime) -> str:
+    place = context.session.place
+    days = place.profile.caps.days_between_changes
+    done = [o for o in place.orders(mid=[own.mid]) if o.effective_at]
     newest = max(done, key=lambda o: o.effective_at, default=None)
     if newest is None:
         return "none"
