@@ -175,7 +175,7 @@ def test_an_approval_whose_run_died_before_the_cooling_began_cools_all_the_same(
     assert site.signed() == 0
 
 
-# -- time ----------------------------------------------------------------------------
+# -- time --------------------------------------------------------------------------
 
 
 @pytest.mark.req("R34")
@@ -252,7 +252,7 @@ def test_plan_and_checklist_need_no_set_up(site: Site, tmp_path: Path) -> None:
     assert nobody.run(*company).ok()["documents"] == []
 
 
-# -- who may ----------------------------------------------------------------------
+# -- who may -----------------------------------------------------------------------
 
 
 @pytest.mark.req("R6")
@@ -432,7 +432,7 @@ def test_another_name_is_the_approvers_burden_and_cools_off(changed: Changed) ->
     assert done.name_grade == "DIFFERENT"
 
 
-# -- a company's account, and what only the merchant can do ----------------------------
+# -- a company's account, and what only the merchant can do ------------------------
 
 
 def _company(site: Site) -> str:
@@ -514,7 +514,7 @@ def _sign_in_the_browser(site: Site, asked: Ran) -> None:
     assert status == 200
 
 
-# -- profiles, erasing, the audit ---------------------------------------------------
+# -- profiles, erasing, the audit --------------------------------------------------
 
 
 @pytest.mark.req("R5")
@@ -629,7 +629,7 @@ def test_notices_are_delivered_once_marked_and_again_when_it_failed(
     assert again["delivered"] == [] and len(file.read_text().splitlines()) == 1
 
 
-# -- the second person is elsewhere --------------------------------------------------
+# -- the second person is elsewhere ------------------------------------------------
 
 
 @pytest.fixture
@@ -704,7 +704,7 @@ def test_the_root_is_where_tests_think(site: Site) -> None:
     assert root_of(Home(site.home)).role == "root"
 
 
-# -- what the provider shows, and what it pushes --------------------------------------
+# -- what the provider shows, and what it pushes -----------------------------------
 
 
 @pytest.mark.req("R40")
