@@ -619,7 +619,7 @@ def test_notices_are_delivered_once_marked_and_again_when_it_failed(
     site.commit(number).ok()
     failed = site.run("outbox", "deliver", "--command", "false")
     assert (failed.code, failed.error["code"]) == (5, "outbox.failed")
-    (waiting,) = site.run("outbox", "list").ok()["notices"]
+    (waiting,) = site.run("outbox", "list").ok()["messages"]
     assert (waiting["key"], waiting["result"]) == (number, "EFFECTIVE")
     file = tmp_path / "notices"
     done = site.run("outbox", "deliver", "--to-file", str(file)).ok()

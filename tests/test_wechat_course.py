@@ -215,7 +215,7 @@ def test_the_watch_sees_what_moved_without_an_order(make_wechat: MakeWeChat) -> 
     with site.bench.ledger.locked() as ledger:
         ledger.merchants[MID].account = OLD_NUMBER
     assert _watch(site, ahead, hours=16 * 24) == [("moved", 360)]
-    notices = site.run("outbox", "list").ok()["notices"]
+    notices = site.run("outbox", "list").ok()["messages"]
     assert [n["key"] for n in notices][-1] == f"{number}:watch:360"
 
 

@@ -25,7 +25,7 @@ def outbox() -> None:
 @home_option
 def list_notices(console: Console, home: Path) -> Json:
     rows = office_place(console, home).log.undelivered()
-    return {"notices": [{"key": key, **notice} for key, _order, notice in rows]}
+    return {"messages": [{"key": key, **notice} for key, _order, notice in rows]}
 
 
 @command(outbox, "deliver", "help.outbox.deliver")

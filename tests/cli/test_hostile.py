@@ -428,7 +428,7 @@ def test_ctrl_c_at_any_moment(moment: float, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     if b"posctl" in err:  # Python's own words before our first line are not ours
-        assert process.returncode in (0, 130)
+        assert process.returncode in (0, 130, -signal.SIGINT)
     if out:
         check(json.loads(out))
 

@@ -80,6 +80,7 @@ LABELS: dict[str, str] = {
     "merchant": "merchant",
     "merchant_name": "merchant's name",
     "merchants_per_account": "merchants an account",
+    "messages": "messages",
     "mid": "MID",
     "mid_verdict": "merchant compared",
     "mode": "mode",

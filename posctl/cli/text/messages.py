@@ -81,7 +81,7 @@ MESSAGES: dict[str, str] = {
     " carried outside are known.",
     "help.audit.export": "Write every event of a place, its head signed.",
     "help.outbox": "What the old and the new contact are told, at least once.",
-    "help.outbox.list": "List the notices that were not delivered yet.",
+    "help.outbox.list": "List the messages that were not delivered yet.",
     "help.outbox.deliver": "Deliver them to a file or a command.",
     "help.orders.due": "List the orders that expire soon; write them as a calendar.",
     "help.orders.expire": "End the orders whose time is over (office).",

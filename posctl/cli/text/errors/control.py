@@ -70,11 +70,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "64 hexadecimal digits, a receipt, or an order file",
     ),
     "outbox.where": (
-        "where are the notices to go?",
+        "where are the messages to go?",
         "--to-file FILE or --command COMMAND",
     ),
     "outbox.failed": (
-        "notice {key} was not delivered ({reason})",
+        "message {key} was not delivered ({reason})",
         "mend the command; posctl outbox deliver goes on",
     ),
     "root.absent": (

@@ -96,7 +96,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "give the city's area code, four digits, and a word",
     ),
     "notice.forged": (
-        "this is no notice of {name}: {field} does not fit",
+        "this is no push of {name}: {field} does not fit",
         "do not answer it; it changed nothing",
     ),
     "provider.answer": (
