@@ -22,17 +22,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.hazmat.primitives.serialization import (
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.hashes import SHA1
 
 from protocols.errors import LocalError, RemoteError
 from protocols.jsonobject import read_object
+from protocols.rsasha256 import is_signed, sign
 from protocols.sensitive import AccountNumber
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
@@ -40,7 +36,6 @@ MERCHANTS = "/v3/apply4sub/sub_merchants/"
 CONTENT_TYPE = "application/json"
 AGE_LIMIT = 300
 """Seconds by which a signature's time may differ from the reader's."""
-KEY_BITS = 2048
 
 TIMESTAMP = "wechatpay-timestamp"
 NONCE = "wechatpay-nonce"
@@ -201,41 +196,6 @@ class RequestError(RemoteError):
 # -- keys and signatures -------------------------------------------------------
 
 
-def load_private_key(pem: str) -> RSAPrivateKey:
-    """From unencrypted PEM. Raises LocalError: none, no RSA, under 2048 bits."""
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):
-        raise LocalError("private key: no unencrypted PEM") from None
-    if not isinstance(key, RSAPrivateKey) or key.key_size < KEY_BITS:
-        raise LocalError("private key: RSA of 2048 bits is expected")
-    return key
-
-
-def load_public_key(pem: str) -> RSAPublicKey:
-    """From PEM. Raises LocalError: none, no RSA, under 2048 bits."""
-    try:
-        key = load_pem_public_key(pem.encode())
-    except ValueError:
-        raise LocalError("public key: no PEM") from None
-    if not isinstance(key, RSAPublicKey) or key.key_size < KEY_BITS:
-        raise LocalError("public key: RSA of 2048 bits is expected")
-    return key
-
-
-def _sign(key: RSAPrivateKey, message: bytes) -> str:
-    return base64.b64encode(key.sign(message, PKCS1v15(), SHA256())).decode("ascii")
-
-
-def _is_signed(key: RSAPublicKey, message: bytes, signature: str) -> bool:
-    try:
-        raw = base64.b64decode(signature, validate=True)
-        key.verify(raw, message, PKCS1v15(), SHA256())
-    except (ValueError, InvalidSignature):
-        return False
-    return True
-
-
 def _request_text(
     method: str, target: str, timestamp: str, nonce: str, body: bytes
 ) -> bytes:
@@ -268,7 +228,7 @@ def build_authorization(
     _shaped("timestamp", str(timestamp), _TIME)
     _shaped("nonce", nonce, _NONCE)
     text = _request_text(method, target, str(timestamp), nonce, body)
-    signature = _sign(caller.private_key, text)
+    signature = sign(caller.private_key, text)
     values = (caller.mchid, nonce, signature, str(timestamp), caller.serial_no)
     pairs = zip(_AUTHORIZED, values, strict=True)
     return f"{SCHEME} " + ",".join(f'{name}="{text}"' for name, text in pairs)
@@ -297,7 +257,7 @@ def check_answer(
     if not _is_fresh(headers[TIMESTAMP], now):
         raise RemoteError("not a time of now", field=TIMESTAMP)
     text = _answer_text(headers[TIMESTAMP], headers[NONCE], body)
-    if not _is_signed(platform.public_key, text, headers[SIGNATURE]):
+    if not is_signed(platform.public_key, text, headers[SIGNATURE]):
         raise RemoteError("signature does not fit", field=SIGNATURE)
 
 
@@ -459,7 +419,7 @@ def open_request(
     if not _NONCE.fullmatch(nonce):
         raise RequestError(SIGN_ERROR, "not a nonce", field="nonce_str")
     text = _request_text(method, target, given["timestamp"], nonce, body)
-    if not _is_signed(key, text, given["signature"]):
+    if not is_signed(key, text, given["signature"]):
         raise RequestError(SIGN_ERROR, "signature does not fit", field="signature")
     return Signed(given["mchid"], nonce)
 
@@ -513,7 +473,7 @@ def sign_answer(
         "Wechatpay-Nonce": nonce,
         "Wechatpay-Serial": serial,
         "Wechatpay-Signature-Type": SCHEME,
-        "Wechatpay-Signature": _sign(key, _answer_text(str(timestamp), nonce, body)),
+        "Wechatpay-Signature": sign(key, _answer_text(str(timestamp), nonce, body)),
     }
 
 

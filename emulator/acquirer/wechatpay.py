@@ -42,6 +42,7 @@ from emulator.acquirer.ledger import (
     Subject,
     objection,
 )
+from protocols import rsasha256
 from protocols import wechatpay as wire
 from protocols.wechatpay import Change, RequestError
 
@@ -149,7 +150,7 @@ class WeChatPayFace:
         self._partners = {p.mchid: p for p in partners}
         self._course = course or Course()
         self._clock = clock
-        self._key = key or generate_private_key(65537, wire.KEY_BITS)
+        self._key = key or generate_private_key(65537, rsasha256.KEY_BITS)
         self._memory = _Memory()
         self.serial = serial
 

@@ -34,6 +34,7 @@ from posctl.providers import (
     ReadBinding,
     printable,
 )
+from protocols import rsasha256
 from protocols import wechatpay as wire
 from protocols.errors import LocalError, RemoteError
 from protocols.sensitive import mask
@@ -186,9 +187,9 @@ def connect(
 ) -> WeChatPay:
     """Made by ``posctl.providers.open_provider``."""
     try:
-        key = wire.load_private_key(credentials["private_key"])
+        key = rsasha256.load_private_key(credentials["private_key"])
         caller = Caller(credentials["mchid"], credentials["serial_no"], key)
-        shared = wire.load_public_key(credentials["platform_public_key"])
+        shared = rsasha256.load_public_key(credentials["platform_public_key"])
         platform = Platform(credentials["platform_serial"], shared)
     except (KeyError, LocalError):
         needed = (

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols import rsasha256
 from protocols import wechatpay as wire
 from protocols.errors import LocalError, RemoteError
 from protocols.sensitive import AccountNumber
@@ -451,12 +452,12 @@ def test_keys_of_a_wrong_form() -> None:
     short = pem_of(generate_private_key(65537, 1024))  # noqa: S505 (to be refused)
     for pem in ("", "not PEM", ec_pem, short, public_pem(key()).decode()):
         with pytest.raises(LocalError) as caught:
-            wire.load_private_key(pem)
+            rsasha256.load_private_key(pem)
         assert not pem or pem not in str(caught.value)
     for pem in ("", "not PEM", pem_of(key())):
         with pytest.raises(LocalError):
-            wire.load_public_key(pem)
-    assert wire.load_private_key(pem_of(key())).key_size == 2048
+            rsasha256.load_public_key(pem)
+    assert rsasha256.load_private_key(pem_of(key())).key_size == 2048
 
 
 def test_what_cannot_be_signed() -> None:
