@@ -781,3 +781,24 @@ def test_a_push_of_what_is_decided_brings_the_order_on(
     while (done := site.run("change", "push", str(body)).ok())["state"] == "AUDITING":
         assert not deadline.passed
     assert done["state"] == "EFFECTIVE" and "0000" in done["reply"]
+
+
+@pytest.mark.req("R12")
+def test_a_tag_that_the_acquirer_never_made_freezes_the_order(
+    site: Site, tmp_path: Path
+) -> None:
+    """A person must look at it; nobody is told how to unlock anything."""
+    credentials = json.loads(site.bench.credentials_file.read_text())
+    other = {**credentials, "tag_key": "00" * 32}
+    made = site_with(site, tmp_path / "other", {}, credentials=other)
+    made.run("merchant", "fetch", MID).ok()
+    number = proposed(made)
+    refused = made.approve(number)
+    assert (refused.code, refused.error["code"]) == (7, "tag.forged")
+    shown = made.run("orders", "show", number).ok()
+    assert (shown["state"], shown["reason"]) == ("FROZEN", "frozen.security")
+    assert made.run("change", "thaw", number).ok()["state"] == "PROPOSED"
+    assert made.approve(number).error["code"] == "tag.forged"  # and frozen again
+    assert made.run("change", "cancel", number).code == 7
+    made.run("change", "thaw", number).ok()
+    assert made.run("change", "cancel", number).ok()["state"] == "CANCELLED"
