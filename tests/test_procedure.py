@@ -130,6 +130,7 @@ def test_thawing_is_the_offices(site: Site) -> None:
     resumed = site.run("change", "resume", number, *site.means(), answers=["CHANGE"])
     assert resumed.code != 0 and state(site, number) == "FROZEN"
     assert site.run("change", "cancel", number).error["code"] == "cancel.too_late"
+    assert site.run("change", "rollback", number).ok()["state"] == "ROLLED_BACK"
 
 
 @pytest.mark.req("R31")

@@ -20,7 +20,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "thaw.at_field": (
         "{order} was frozen in the field",
-        "posctl change cancel {order}, and propose anew",
+        "posctl change rollback {order}, and propose anew",
     ),
     "freeze.unsettled": (
         "it is not known yet what became of a step of {order}: {effect}",
