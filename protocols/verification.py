@@ -169,7 +169,10 @@ def parse_answer(path: str, body: bytes) -> Answer:
             raise RemoteError("no count", field=name)
     if not isinstance(data.get("ref", ""), str):
         raise RemoteError("no text of its form", field="ref")
-    return Answer(**data)
+    answer = Answer(**data)
+    if path == ELEMENTS and answer.said == OK and not answer.ref:
+        raise RemoteError("no ref", field="ref")
+    return answer
 
 
 # -- answering -----------------------------------------------------------------

@@ -6,11 +6,27 @@ from collections.abc import Callable
 
 from posctl.change.journal import Journal
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, ClosedNow, OtherChannel, Refused
-from posctl.model.steps import Stage, steps_of
+from posctl.model.errors import (
+    CheckFailed,
+    ClosedNow,
+    OtherChannel,
+    PosctlError,
+    Refused,
+)
+from posctl.model.steps import OR, Stage, steps_of
+
+Run = Callable[[str], Json]
+FallsBack = Callable[[PosctlError, str], bool]
+"""Whether, after this failure, the step of that name may be made in its place (R33)."""
 
 
-def verify(journal: Journal, stage: Stage, run: Callable[[str], Json]) -> Json:
+def never(failure: PosctlError, other: str) -> bool:
+    return False
+
+
+def verify(
+    journal: Journal, stage: Stage, run: Run, falls_back: FallsBack = never
+) -> Json:
     """The evidence of each step by name; all must pass, none is skipped.
 
     Raises:
@@ -19,10 +35,31 @@ def verify(journal: Journal, stage: Stage, run: Callable[[str], Json]) -> Json:
     """
     evidence: Json = {}
     for name in steps_of(stage, journal.order.steps):
-        try:
-            evidence[name] = run(name)
-        except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:
-            if not journal.order.final:  # a step may have ended the order itself
-                journal.append("step.failed", {"step": name, "cause": failure.code})
-            raise
+        first, _or, other = name.partition(OR)
+        if other:
+            evidence[name] = _either(journal, first, other, run, falls_back)
+        else:
+            evidence[name] = _recorded(journal, name, run)
     return evidence
+
+
+def _either(
+    journal: Journal, first: str, other: str, run: Run, falls_back: FallsBack
+) -> Json:
+    """Which one was made is in the evidence, and why the first was not."""
+    try:
+        return {"used": first, **_recorded(journal, first, run)}
+    except PosctlError as failure:
+        if not falls_back(failure, other):
+            raise
+        cause = failure.code
+    return {"used": other, "instead": cause, **_recorded(journal, other, run)}
+
+
+def _recorded(journal: Journal, name: str, run: Run) -> Json:
+    try:
+        return run(name)
+    except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:
+        if not journal.order.final:  # a step may have ended the order itself
+            journal.append("step.failed", {"step": name, "cause": failure.code})
+        raise
