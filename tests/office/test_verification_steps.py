@@ -609,7 +609,6 @@ def test_credentials_that_are_spoilt(spoilt: dict[str, str], tmp_path: Path) -> 
     assert caught.value.code == "provider.settings"
 
 
-@pytest.mark.req("R50")
 def test_a_test_set_up_meets_no_real_service(place: Place) -> None:
     home = Home(place.home)
     opened = open_secrets(home, None)
