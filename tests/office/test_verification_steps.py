@@ -333,6 +333,23 @@ def test_a_wrong_code_is_asked_for_again_and_tries_run_out(place: Place) -> None
     assert "tries left: 2" in ran.err
 
 
+@pytest.mark.req("R49")
+def test_the_code_is_typed_unseen_and_the_number_shown_masked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, asked, read = place.proposed(), [], Console._read
+
+    def noted(self: Console, question: str, *, secret: bool, empty: bool) -> str:
+        asked.append((question, secret))
+        return read(self, question, secret=secret, empty=empty)
+
+    monkeypatch.setattr(Console, "_read", noted)
+    place.say(number, SMS_CODE, DIGITS).ok()
+    (question, secret), _digits = asked
+    assert secret
+    assert "135****5506" in question
+
+
 @pytest.mark.req("R28")
 def test_three_wrong_ones_end_it(place: Place) -> None:
     number = place.proposed()
