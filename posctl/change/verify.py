@@ -60,6 +60,16 @@ def _recorded(journal: Journal, name: str, run: Run) -> Json:
     try:
         return run(name)
     except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:
-        if not journal.order.final:  # a step may have ended the order itself
-            journal.append("step.failed", {"step": name, "cause": failure.code})
+        record(journal, name, failure)
         raise
+
+
+def record(journal: Journal, name: str, failure: PosctlError) -> None:
+    """With our code, and whose raw code it was where somebody else refused."""
+    if journal.order.final:  # a step may have ended the order itself
+        return
+    named = {k: str(failure.params[k]) for k in _RAW if k in failure.params}
+    journal.append("step.failed", {"step": name, "cause": failure.code, **named})
+
+
+_RAW = ("namespace", "raw")

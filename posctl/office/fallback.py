@@ -1,9 +1,10 @@
 """When another factor may take a factor's place (R33).
 
 Only where the first one gave no word on the person: his bank cannot be asked, or not
-now. Never after a mismatch. And only where the other one is about the very same person:
-name and ID number of the account are those of the merchant's owner on file, whom it
-asks. Otherwise the order waits for a person: the end is another channel, never a skip.
+now. Never in an order that has a mismatch on record, of whichever run. And only where
+the other one is about the very same person: name and ID number of the account are those
+of the merchant's owner on file, whom it asks. Otherwise the order waits for a person:
+the end is another channel, never a skip.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ FALLBACK_WORD = "OTHER"
 
 _CANNOT = frozenset({"elements.unsupported", "elements.no_phone", "otp.no_phone"})
 _NOT_NOW = frozenset({"elements.busy", "otp.busy"})
+_AGAINST = frozenset(
+    {"elements.mismatch", "elements.card", "elements.used_up"}
+    | {"otp.wrong", "otp.used_up"}
+)
+"""Words on the person or his account: nothing takes the place of these any more."""
 
 
 def may_fall_back(context: Context, failure: PosctlError, other: str) -> bool:
@@ -27,6 +33,9 @@ def may_fall_back(context: Context, failure: PosctlError, other: str) -> bool:
     if failure.code not in _CANNOT | _NOT_NOW:
         return False
     person = context.session.place.person
+    if _has_word_against(context):
+        person.tell("fallback.too_late", cause=failure.code, other=other)
+        return False
     if not _same_person(context):
         person.tell("fallback.other_person", cause=failure.code, other=other)
         return False
@@ -43,6 +52,12 @@ def _agreed(context: Context, cause: str, other: str) -> bool:
     except Declined:
         return False
     return True
+
+
+def _has_word_against(context: Context) -> bool:
+    journal = context.journal
+    failed = (e for e in journal.log.events(journal.number) if e.kind == "step.failed")
+    return any(event.payload.get("cause") in _AGAINST for event in failed)
 
 
 def _same_person(context: Context) -> bool:

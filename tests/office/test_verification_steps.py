@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from posctl.cli.console import Console
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.model.steps import check_order, is_evidence
+from posctl.office.account import open_account
 from posctl.office.place import OfficePlace, Secrets, Session, open_secrets
+from posctl.office.steps import Context, elements
 from posctl.providers.verification import open_verification
 from posctl.store import keys, profiles
 from posctl.store.eventlog import EventLog
@@ -84,8 +87,21 @@ class Place(Site):
         """The office's."""
         return OfficePlace(Home(self.home), SystemClock(), QUIET).log
 
-    def failed_steps(self, number: str) -> int:
-        return [e.kind for e in self.log().events(number)].count("step.failed")
+    def session(self, **other: str) -> Session:
+        """Of wang, with other credentials."""
+        home = Home(self.home)
+        opened = open_secrets(home, None)
+        office = OfficePlace(home, SystemClock(), QUIET)
+        office.collect()
+        wang = keys.load_operator(home.operators, "wang", None)
+        return Session(
+            office, wang, Secrets(opened.seal_key, {**opened.credentials, **other})
+        )
+
+    def failures(self, number: str) -> list[dict[str, Any]]:
+        """The payloads of ``step.failed``."""
+        events = self.log().events(number)
+        return [e.payload for e in events if e.kind == "step.failed"]
 
     def evidence(self, number: str) -> dict[str, Any]:
         """Of the approval."""
@@ -203,7 +219,7 @@ def test_a_mismatch_never_says_which_one_differs(place: Place) -> None:
         assert error["params"]["raw"] == "05"
     assert len({ran.err for ran in said}) == 1
     assert len({json.dumps(ran.error) for ran in said}) == 1
-    assert place.failed_steps(number) == 3
+    assert len(place.failures(number)) == 3
     assert (place.account(), place.sent()) == (OLD_NUMBER, 0)
 
 
@@ -244,7 +260,8 @@ def test_each_answer_of_the_bank_has_its_own_end(
     place.account_of().issuer_code = raw
     error = refused(place.say(number, SMS_CODE, DIGITS), code, exit_code)
     assert (error["params"]["namespace"], error["params"]["raw"]) == ("cup-pos", raw)
-    assert place.failed_steps(number) == (0 if exit_code == 8 else 1)
+    noted = {"step": "elements", "cause": code, "namespace": "cup-pos", "raw": raw}
+    assert place.failures(number) == ([] if exit_code == 8 else [noted])
     assert place.run("orders", "show", number).ok()["state"] == "PROPOSED"
     assert place.sent() == 0
 
@@ -294,7 +311,7 @@ def test_a_lost_answer_is_unknown_and_asked_for_again(
     number = place.proposed()
     place.fault("elements", action, body=b'{"code":"00"}')
     refused(place.say(number), "elements.unknown", 8)
-    assert place.failed_steps(number) == 0
+    assert place.failures(number) == []
     place.say(number, SMS_CODE, DIGITS).ok()
     assert len(place.bench.verification._checks) == 1
 
@@ -319,6 +336,18 @@ def test_another_key_opens_nothing(place: Place) -> None:
     place.bench.verification._key = other._key
     refused(place.say(number), "elements.unknown", 8)
     assert place.sent() == 0
+
+
+@pytest.mark.parametrize("part", ["id_number", "holder", "mobile"])
+def test_what_a_technician_did_not_seal_is_not_asked(place: Place, part: str) -> None:
+    number = place.proposed()
+    session = place.session()
+    journal = session.place.journal(number)
+    account = replace(open_account(session, journal), **{part: ""})
+    with pytest.raises(CheckFailed) as caught:
+        elements.run(Context(session, journal, account))
+    assert caught.value.code == "seal.content"
+    assert place.bench.verification._checks == {}
 
 
 # -- one-time codes ------------------------------------------------------------
@@ -524,10 +553,26 @@ def test_elements_may_have_another_in_their_place_but_not_after_a_mismatch(
     number = place.proposed()
     other_mobile(place.account_of())
     refused(place.say(number, "OTHER", "CALLED", DIGITS), "elements.mismatch", 6)
+    place.fault("elements", "busy")
+    ran = place.say(number, "OTHER", "CALLED", DIGITS)
+    refused(ran, "elements.busy", 6)
+    assert "something did not match before" in ran.err
+    place.run("change", "cancel", number).ok()
+    number = place.proposed()
     place.account_of().issuer_code = "40"
-    place.bench.verification._checks.clear()
     place.say(number, "CALLED", DIGITS).ok()
     assert place.evidence(number)["elements|call_back"]["used"] == "call_back"
+
+
+@pytest.mark.req("R33")
+def test_a_wrong_code_is_on_record_and_nothing_takes_its_place(either: Place) -> None:
+    number = either.proposed()
+    either.fault("otp/check", "busy", after=1)
+    ran = either.say(number, "000000", SMS_CODE, "OTHER", "CALLED", DIGITS)
+    refused(ran, "otp.busy", 6)
+    causes = [failure["cause"] for failure in either.failures(number)]
+    assert causes == ["otp.wrong", "otp.busy"]
+    either.say(number, SMS_CODE, DIGITS).ok()
 
 
 @pytest.mark.req("R33")
@@ -627,14 +672,7 @@ def test_credentials_that_are_spoilt(spoilt: dict[str, str], tmp_path: Path) -> 
 
 
 def test_a_test_set_up_meets_no_real_service(place: Place) -> None:
-    home = Home(place.home)
-    opened = open_secrets(home, None)
-    real = {**opened.credentials, "verification_url": "https://verify.example"}
-    session = Session(
-        OfficePlace(home, SystemClock(), QUIET),
-        keys.load_operator(home.operators, "wang", None),
-        Secrets(opened.seal_key, real),
-    )
+    session = place.session(verification_url="https://verify.example")
     with pytest.raises(CheckFailed) as caught:
         session.verification()
     assert caught.value.code == "root.test"

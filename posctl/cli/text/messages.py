@@ -327,6 +327,8 @@ MESSAGES: dict[str, str] = {
     "fallback.used": "{other} is made in its place ({cause})",
     "fallback.other_person": "{other} cannot be made in its place ({cause}): name and"
     " ID number of the account are not those on file",
+    "fallback.too_late": "{other} cannot be made in its place ({cause}): something did"
+    " not match before",
     "fallback.confirm": "\n  The verification service is busy ({cause}). Later it may"
     " answer; or {other} is made in its place.",
     # demo and emulate

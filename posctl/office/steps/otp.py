@@ -11,6 +11,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
+from posctl.change.journal import Journal
+from posctl.change.verify import record
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
@@ -30,7 +32,7 @@ def run(context: Context) -> Json:
     sent = service.send(ref, Deadline(CALL_SECONDS))
     answer = context.session.place.person.ask(
         "ask.otp",
-        _checker(service, ref),
+        _checker(context.journal, service, ref),
         secret=True,
         mobile=masked_phone(context.account.mobile),
         seconds=sent.expires_seconds,
@@ -42,8 +44,10 @@ def run(context: Context) -> Json:
     return {"ref": ref, "code": answer.code, "namespace": answer.namespace}
 
 
-def _checker(service: VerificationService, ref: str) -> Callable[[str], Answer | None]:
-    """A wrong code is asked for again, as long as the service lets it."""
+def _checker(
+    journal: Journal, service: VerificationService, ref: str
+) -> Callable[[str], Answer | None]:
+    """A wrong code is recorded and asked for again, as long as the service lets it."""
 
     def check(text: str) -> Answer | None:
         otp = "".join(unicodedata.normalize("NFKC", text).split())
@@ -51,6 +55,10 @@ def _checker(service: VerificationService, ref: str) -> Callable[[str], Answer |
             return None
         if len(otp) != _DIGITS or not (otp.isascii() and otp.isdigit()):
             raise CheckFailed("otp.form", count=_DIGITS)
-        return service.check(ref, otp, Deadline(CALL_SECONDS))
+        try:
+            return service.check(ref, otp, Deadline(CALL_SECONDS))
+        except CheckFailed as wrong:
+            record(journal, "otp", wrong)
+            raise
 
     return check
