@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from emulator.acquirer.chinaums import Accesser, Course
 from emulator.acquirer.https import ProviderService
 from emulator.acquirer.isohost import IsoHost
 from emulator.acquirer.ledger import BankAccount, Ledger, Merchant, TerminalRecord
+from emulator.acquirer.verification import VerificationFace
 from emulator.card.applet import CREDIT, CardProfile
 from emulator.card.direct import CardSlot, DirectCardServer
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
@@ -28,7 +31,7 @@ from protocols.chinaums import Credentials
 MID, TID, SERIAL = "898110054110001", "11000001", "0820000001"
 OPERATOR, BRANCH = "全渠道", "102100099996"
 # Published test numbers; see docs/test-data.md.
-MOBILE = "13552535506"
+MOBILE, ID_NUMBER, SMS_CODE = "13552535506", "341126197709218366", "111111"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
 CREDIT_NUMBER = "6212345678901232"
 
@@ -73,13 +76,15 @@ class Bench:
     """Start with ``start`` or ``with``; ``stop`` leaves nothing behind.
 
     ``directory`` gets the CA's certificate, the credentials and the pictures that a
-    set-up is made with, and pcscd's socket.
+    set-up is made with, and pcscd's socket. ``clock``, in seconds, is that of the
+    codes that the verification service sends.
     """
 
     directory: Path
     scenario: Scenario = field(default_factory=Scenario)
     ledger: Ledger = field(default_factory=Ledger)
     no_pcscd: str | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def start(self) -> Bench:
         """Raises OSError where no port or pty can be had, ValueError for a speed or
@@ -110,7 +115,9 @@ class Bench:
         tid = "11999999" if self.scenario.wrong_terminal else TID
         ledger = self.ledger
         for number in (OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
-            ledger.accounts[number] = BankAccount(number, OPERATOR)
+            ledger.accounts[number] = BankAccount(
+                number, OPERATOR, id_number=ID_NUMBER, mobile=MOBILE
+            )
         ledger.accounts[NEW_NUMBER].is_open = not self.scenario.reject
         ledger.branches[BRANCH] = "中国工商银行总行"
         ledger.merchants[MID] = Merchant(MID, "小面馆", OPERATOR, OLD_NUMBER, BRANCH)
@@ -128,6 +135,14 @@ class Bench:
             authority,
             course=Course(third, 2 * third, scenario.audit),
         )
+        self.verification_token = secrets.token_hex(16)
+        self.verification = VerificationFace(
+            self.ledger,
+            self.verification_token,
+            clock=self.clock,
+            fixed={MOBILE: SMS_CODE},
+        )
+        self.provider.add(self.verification)
         self.url = self.provider.start()
         self._stack.callback(self.provider.stop)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -142,6 +157,9 @@ class Bench:
                 "accesser_id": issued.accesser_id,
                 "key": issued.key.decode(),
                 "tag_key": self.ledger.tag_key.hex(),
+                "verification_url": self.url,
+                "verification_key": self.verification.public_key,
+                "verification_token": self.verification_token,
             }
         )
         path.touch(mode=0o600)

@@ -263,6 +263,7 @@ def keys_of(credentials: Path) -> dict[str, bytes]:
     issued = json.loads(credentials.read_text())
     return {
         "provider key": issued["key"].encode(),
+        "verification token": issued["verification_token"].encode(),
         "tag key": bytes.fromhex(issued["tag_key"]),
     }
 

@@ -47,11 +47,11 @@ class Site:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def setup(self) -> Site:
+    def setup(self, profile: str = "emulator") -> Site:
         bench = self.bench
         self.run(
             *("setup", "--test", "--technician", "li", "--approver", "wang"),
-            *("--profile", "emulator", "--provider-url", bench.url),
+            *("--profile", profile, "--provider-url", bench.url),
             *("--provider-ca", str(bench.ca_file)),
             *("--credentials", str(bench.credentials_file)),
         ).ok()

@@ -37,12 +37,22 @@ class Subject(StrEnum):
 
 @dataclass
 class BankAccount:
-    """An account at some bank: who holds it and whether it can be paid to."""
+    """An account at some bank: who holds it and whether it can be paid to.
+
+    Args:
+        id_number: the holder's; ``""``: the bank has none.
+        mobile: the number the bank has for the account; ``""``: it has none.
+        issuer_code: the code (field 39) that the bank answers in place of a check of
+            elements; ``""``: it checks them.
+    """
 
     number: str
     holder: str
     kind: AccountKind = AccountKind.PERSONAL
     is_open: bool = True
+    id_number: str = field(default="", repr=False)
+    mobile: str = field(default="", repr=False)
+    issuer_code: str = ""
 
 
 @dataclass

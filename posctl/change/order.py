@@ -25,7 +25,7 @@ from posctl.change.states import (
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed
-from posctl.model.steps import GATES, check_order, steps_of
+from posctl.model.steps import GATES, check_order, is_evidence, steps_of
 from posctl.store.eventlog import Event
 
 _COPIED: dict[str, tuple[str, ...]] = {
@@ -289,7 +289,7 @@ def _check_steps(order: Order, event: Event) -> None:
     if event.kind in GATES:
         evidence = event.payload.get("steps")
         wanted = steps_of(GATES[event.kind], order.steps)
-        if not isinstance(evidence, dict) or sorted(evidence) != sorted(wanted):
+        if not is_evidence(evidence, wanted):
             raise CheckFailed("order.steps", order=order.number, kind=event.kind)
     if event.kind == "apply.intended" and order.cooling_hours and not order.was_cooled:
         raise CheckFailed("order.steps", order=order.number, kind=event.kind)

@@ -6,14 +6,30 @@ from collections.abc import Callable
 
 from posctl.change.journal import Journal
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, ClosedNow, OtherChannel, Refused
-from posctl.model.steps import Stage, steps_of
+from posctl.model.errors import (
+    CheckFailed,
+    ClosedNow,
+    OtherChannel,
+    PosctlError,
+    Refused,
+)
+from posctl.model.steps import OR, Stage, steps_of
+
+Run = Callable[[str], Json]
+FallsBack = Callable[[PosctlError, str], bool]
+"""Whether, after this failure, the step of that name may be made in its place (R33)."""
 
 STOPS_SECURITY = frozenset({"tag.forged"})
 """A terminal that shows what its acquirer never made."""
 
 
-def verify(journal: Journal, stage: Stage, run: Callable[[str], Json]) -> Json:
+def never(failure: PosctlError, other: str) -> bool:
+    return False
+
+
+def verify(
+    journal: Journal, stage: Stage, run: Run, falls_back: FallsBack = never
+) -> Json:
     """The evidence of each step by name; all must pass, none is skipped.
 
     Raises:
@@ -22,18 +38,44 @@ def verify(journal: Journal, stage: Stage, run: Callable[[str], Json]) -> Json:
     """
     evidence: Json = {}
     for name in steps_of(stage, journal.order.steps):
-        try:
-            evidence[name] = run(name)
-        except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:
-            _record(journal, name, failure.code)
-            raise
+        first, _or, other = name.partition(OR)
+        if other:
+            evidence[name] = _either(journal, first, other, run, falls_back)
+        else:
+            evidence[name] = _recorded(journal, name, run)
     return evidence
 
 
-def _record(journal: Journal, step: str, cause: str) -> None:
-    """What smells of an attack also freezes the order: a person must look at it."""
+def _either(
+    journal: Journal, first: str, other: str, run: Run, falls_back: FallsBack
+) -> Json:
+    """Which one was made is in the evidence, and why the first was not."""
+    try:
+        return {"used": first, **_recorded(journal, first, run)}
+    except PosctlError as failure:
+        if not falls_back(failure, other):
+            raise
+        cause = failure.code
+    return {"used": other, "instead": cause, **_recorded(journal, other, run)}
+
+
+def _recorded(journal: Journal, name: str, run: Run) -> Json:
+    try:
+        return run(name)
+    except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:
+        record(journal, name, failure)
+        raise
+
+
+def record(journal: Journal, name: str, failure: PosctlError) -> None:
+    """With our code, and whose raw code it was where somebody else refused. What smells
+    of an attack also freezes the order: a person must look at it."""
     if journal.order.final:  # a step may have ended the order itself
         return
-    journal.append("step.failed", {"step": step, "cause": cause})
-    if cause in STOPS_SECURITY:
+    named = {k: str(failure.params[k]) for k in _RAW if k in failure.params}
+    journal.append("step.failed", {"step": name, "cause": failure.code, **named})
+    if failure.code in STOPS_SECURITY:
         journal.append("order.frozen", {"operator": "-", "reason": "frozen.security"})
+
+
+_RAW = ("namespace", "raw")

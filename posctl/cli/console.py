@@ -87,7 +87,7 @@ class Console:
         asked = _(question, **params)
         for _try in range(_TRIES):
             try:
-                return check(self._read(asked, secret=secret))
+                return check(self._read(asked, secret=secret, empty=True))
             except CheckFailed as failure:
                 self.tell_failure(failure)
             except Declined as none:
@@ -116,14 +116,15 @@ class Console:
             _("ask.again", question=question) if again else question, secret=True
         )
 
-    def _read(self, question: str, *, secret: bool) -> str:
+    def _read(self, question: str, *, secret: bool, empty: bool = False) -> str:
+        """``empty``: no answer is one too, on a terminal as in a pipe."""
         with self._ticker.silent():
             if sys.stdin.isatty():
                 forget_what_was_typed_ahead()
                 shown = wrapped(question)
                 if self.colored(sys.stderr):
                     shown = click.style(shown, bold=True)
-                line = _typed(shown, question, secret) + "\n"
+                line = _typed(shown, question, secret, empty) + "\n"
             else:
                 echo_err(f"{ASKS}{question}:")
                 line = sys.stdin.readline()
@@ -190,11 +191,18 @@ class Console:
         click.echo(json.dumps(whole, ensure_ascii=not utf8, indent=2))
 
 
-def _typed(shown: str, question: str, secret: bool) -> str:
+def _typed(shown: str, question: str, secret: bool, empty: bool) -> str:
     """At a terminal. Ctrl-D there is what the end of a pipe is: no answer."""
     try:
         ends = f"{_('word.colon')} "
-        typed = click.prompt(shown, hide_input=secret, err=True, prompt_suffix=ends)
+        typed = click.prompt(
+            shown,
+            default="" if empty else None,
+            show_default=False,
+            hide_input=secret,
+            err=True,
+            prompt_suffix=ends,
+        )
         return str(typed)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):

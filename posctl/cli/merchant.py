@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from posctl.cli.people import office_session
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from posctl.office.place import Session
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -101,6 +105,7 @@ SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
 )
 @click.option("--name", metavar="NAME", required=True, help=_("option.merchant_name"))
 @click.option("--owner", metavar="NAME", required=True, help=_("option.owner"))
+@click.option("--owner-id", is_flag=True, help=_("option.owner_id"))
 @click.option("--phone", metavar="NUMBER", default="", help=_("option.phone"))
 @click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
 @click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
@@ -112,6 +117,7 @@ def register(
     home: Path,
     operator: str | None,
     mid: str,
+    owner_id: bool,
     phone_changed: datetime | None,
     mandate: tuple[str, ...],
     **texts: str,
@@ -122,7 +128,13 @@ def register(
     session = office_session(console, home, operator)
     changed = f"{phone_changed:%Y-%m-%d}" if phone_changed else ""
     mandates = tuple(_mandate(text) for text in mandate)
-    made = Merchant(mid=mid, phone_changed=changed, mandates=mandates, **texts)
+    made = Merchant(
+        mid=mid,
+        owner_id=_asked_id(console, session) if owner_id else "",
+        phone_changed=changed,
+        mandates=mandates,
+        **texts,
+    )
     register_merchant(session.place, made)
     return {
         "mid": mid,
@@ -131,6 +143,20 @@ def register(
         "mandates": [m["agent"] for m in mandates],
         "next": f"posctl merchant fetch {mid}",
     }
+
+
+def _asked_id(console: Console, session: Session) -> str:
+    """Typed unseen; only its keyed hash is kept."""
+    from posctl.model.idnumber import IdNumber
+    from posctl.office.account import person_id
+
+    place = session.place
+    today = place.clock.now().astimezone(place.profile.zone).date()
+
+    def check(text: str) -> str:
+        return IdNumber(text, today=today).reveal()
+
+    return person_id(session, console.ask("ask.owner_id", check, secret=True))
 
 
 def _mandate(text: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
 from posctl.model.errors import CheckFailed, Declined, UsageError
-from posctl.model.profile import Pinned
+from posctl.model.profile import Pinned, Profile
 from posctl.store import keys, profiles
 from posctl.store.files import write_private
 from posctl.store.home import Home, Settings
@@ -81,8 +81,9 @@ def setup(
     made = Home(home)
     _check(made, technician, approver, provider_url)
     text = profiles.text_of(profile)
-    profiles.parse(text, source=profile)
+    wanted = profiles.parse(text, source=profile)
     issued = _read_credentials(credentials)
+    _check_service(wanted, issued)
     phrases = _passphrases(console, (keys.ROOT, technician, approver), test)
     now = SystemClock().now()
     root = keys.make_root(organisation, now, test=test)
@@ -129,6 +130,15 @@ def _read_credentials(path: Path) -> Json:
     except (OSError, ValueError, AttributeError):
         pass
     raise UsageError("setup.credentials", path=str(path))
+
+
+def _check_service(profile: Profile, issued: Json) -> None:
+    """Raises CheckFailed ``verification.not_set_up``: the profile names steps that no
+    provider offers, and the credentials no service for them."""
+    from posctl.office.place import check_verification
+
+    if profile.needs_service:
+        check_verification(profile.name, issued)
 
 
 def _passphrases(

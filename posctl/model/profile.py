@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from posctl.model.errors import CheckFailed
-from posctl.model.steps import check_order
+from posctl.model.steps import SERVICE, check_order, factors
 from posctl.model.windows import Windows
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Step = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}(\|[a-z_]{1,32})?$")]
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
 Subject = Literal["micro", "individual", "enterprise", "government", "other"]
@@ -30,6 +31,9 @@ AccountKind = Literal["card", "corporate"]
 Channel = Literal["device", "app", "web", "counter", "agent"]
 Checker = Literal["office", "merchant", "colleague"]
 Ask = Literal["branch", "mobile", "bank", "area", "holder", "id_number"]
+
+ELEMENTS: frozenset[Ask] = frozenset({"holder", "id_number", "mobile"})
+"""What the step of that name needs besides the account's number."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,10 +87,11 @@ class Pictures(Table, frozen=True):
 
 class VerificationRules(Table, frozen=True):
     """``steps``: names of ``posctl.change.steps``, in order; all must pass (R27).
+    One may have another in its place, ``otp|call_back`` (R33).
     ``checkers``: who may be the second person. Hours of cooling-off, and for an account
     whose holder is not the merchant (R31)."""
 
-    steps: tuple[Name, ...]
+    steps: tuple[Step, ...]
     checkers: Annotated[tuple[Checker, ...], msgspec.Meta(min_length=1)]
     cooling_hours: Count
     cooling_hours_other_holder: Count
@@ -237,6 +242,9 @@ class Profile(Table, frozen=True, kw_only=True):
         if any(s.begins >= s.ends or s.begins.tzinfo or s.ends.tzinfo for s in spans):
             raise ValueError("a span begins before it ends, in local time")
         check_order(self.verification.steps)
+        steps = factors(self.verification.steps)
+        if "elements" in steps and not ELEMENTS <= set(self.account.asks):
+            raise ValueError("account.asks: elements needs holder, id_number, mobile")
 
     @property
     def in_force(self) -> Pinned:
@@ -244,6 +252,11 @@ class Profile(Table, frozen=True, kw_only=True):
         if self.pinned is None:
             raise CheckFailed("profile.not_set_up", profile=self.name)
         return self.pinned
+
+    @property
+    def needs_service(self) -> bool:
+        """Whether a step is the verification service's, which is not the provider's."""
+        return not SERVICE.isdisjoint(factors(self.verification.steps))
 
     @property
     def zone(self) -> ZoneInfo:

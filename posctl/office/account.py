@@ -18,6 +18,7 @@ from posctl.store.sealing import binding, unseal
 from protocols.sensitive import AccountNumber, consistent
 
 _INDEX = b"posctl account index 1"
+_PEOPLE = b"posctl person index 1"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,15 @@ def _check_old(session: Session, order: Order, old: AccountNumber | None) -> Non
 def account_id(session: Session, number: AccountNumber) -> str:
     """Keyed hash by which the office knows an account again, across orders: under a
     key of its own, which never leaves it. 64 hexadecimal digits."""
+    return number.keyed_hash(_index_key(session, _INDEX))
+
+
+def person_id(session: Session, id_number: str) -> str:
+    """The same for a person's ID number, of which nothing else is kept."""
+    key = _index_key(session, _PEOPLE)
+    return hmac.new(key, id_number.encode(), hashlib.sha256).hexdigest()
+
+
+def _index_key(session: Session, purpose: bytes) -> bytes:
     seed = session.secrets.seal_key.private_bytes_raw()
-    key = HKDF(SHA256(), 32, hashlib.sha256(_INDEX).digest(), _INDEX).derive(seed)
-    return number.keyed_hash(key)
+    return HKDF(SHA256(), 32, hashlib.sha256(purpose).digest(), purpose).derive(seed)

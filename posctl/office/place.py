@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -21,6 +22,9 @@ from posctl.providers import Provider, open_provider
 from posctl.store.files import write_private
 from posctl.store.home import Home
 from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
+
+if TYPE_CHECKING:
+    from posctl.providers.verification import VerificationService
 
 
 class OfficePlace(Place):
@@ -161,20 +165,47 @@ class Session:
             CheckFailed: ``ca.changed``; ``root.test`` when a test root would meet a
                 host that is not the emulator.
         """
-        place, pinned = self.place, self.place.profile.in_force
-        ca_file = place.home.office / "provider-ca.pem"
-        if not ca_file.is_file() or _sha256(ca_file) != pinned.ca_sha256:
-            raise CheckFailed("ca.changed", path=str(ca_file))
-        local = pinned.url.startswith(("https://127.0.0.1:", "https://localhost:"))
-        if is_test_root(place.home.root) and not local:
-            raise CheckFailed("root.test", url=pinned.url)
+        place, url = self.place, self.place.profile.in_force.url
         return open_provider(
             place.profile.provider,
-            url=pinned.url,
-            ca_file=ca_file,
+            url=url,
+            ca_file=self._trusted_for(url),
             credentials=self.secrets.credentials,
             clock=place.clock.now,
         )
+
+    def verification(self) -> VerificationService:
+        """The verification service, where the set-up has one: its address is in the
+        credentials, its host chains to the provider's pinned CA.
+
+        Raises:
+            CheckFailed: ``verification.not_set_up``, ``ca.changed``, ``root.test``.
+        """
+        from posctl.providers.verification import open_verification
+
+        credentials = self.secrets.credentials
+        url = check_verification(self.place.profile.name, credentials)
+        return open_verification(credentials, ca_file=self._trusted_for(url))
+
+    def _trusted_for(self, url: str) -> Path:
+        """The CA file, unaltered; and no test root meets a real host."""
+        place = self.place
+        ca_file, pinned = place.home.office / "provider-ca.pem", place.profile.in_force
+        if not ca_file.is_file() or _sha256(ca_file) != pinned.ca_sha256:
+            raise CheckFailed("ca.changed", path=str(ca_file))
+        local = url.startswith(("https://127.0.0.1:", "https://localhost:"))
+        if is_test_root(place.home.root) and not local:
+            raise CheckFailed("root.test", url=url)
+        return ca_file
+
+
+def check_verification(profile: str, credentials: Json) -> str:
+    """The service's address. Raises CheckFailed ``verification.not_set_up`` where the
+    credentials hold nothing of it."""
+    url = str(credentials.get("verification_url", ""))
+    if not url:
+        raise CheckFailed("verification.not_set_up", profile=profile)
+    return url
 
 
 def _sha256(path: Path) -> str:

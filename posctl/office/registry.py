@@ -15,7 +15,8 @@ from posctl.store.files import read_json, write_json
 class Merchant:
     """``name`` of the company or shop, ``owner`` its legal person; ``phone`` is the
     number on file, ``phone_changed`` the day it last changed, or ``""``; a mandate is
-    agent, scope and last day."""
+    agent, scope and last day; ``owner_id`` is the keyed hash of the owner's ID number,
+    or ``""``."""
 
     mid: str
     subject: str
@@ -24,6 +25,7 @@ class Merchant:
     phone: str = ""
     phone_changed: str = ""
     mandates: tuple[dict[str, str], ...] = ()
+    owner_id: str = ""
 
 
 def _path(place: OfficePlace, mid: str) -> Path:

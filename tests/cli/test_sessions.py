@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,27 @@ def play(window: Screen, site: Site, words: dict[str, str]) -> None:
     window.until(words["next"])
     command(window, "echo the''end")
     window.until("^theend")
+
+
+ASKS = """
+from posctl.cli.console import Console
+console = Console("x", as_json=False)
+for secret in (True, False):
+    console.ask("ask.bank", lambda text: print(f"got {text!r}"), secret=secret)
+"""
+
+
+def test_no_answer_is_an_answer_on_a_terminal() -> None:
+    """As where a document has no date of expiry, or a code did not come."""
+    python = [sys.executable, "-c", ASKS]
+    with screen(SHELL, 80, POSCTL_LANG="en", PS1="$ ") as window:
+        command(window, shlex.join(python))
+        for asked in (1, 2):
+            window.until(
+                r"(Name of the new account's bank:[^:]*)" + f"{{{asked}}}" + r"\Z"
+            )
+            window.type("Enter")
+        window.until(r"(got ''[^$]*){2}\$\s*\Z")
 
 
 def command(window: Screen, text: str) -> None:

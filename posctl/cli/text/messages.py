@@ -173,6 +173,7 @@ MESSAGES: dict[str, str] = {
     "option.subject": "Type of the merchant.",
     "option.merchant_name": "Name of the company or shop.",
     "option.owner": "Name of its legal person.",
+    "option.owner_id": "Ask for his ID number too; only a keyed hash is kept.",
     "option.phone": "The number on file, for calling back.",
     "option.phone_changed": "The day that number last changed.",
     "option.mandate": "Who may act for the merchant, and until which day.",
@@ -213,6 +214,9 @@ MESSAGES: dict[str, str] = {
     "ask.area": "Area code of that bank (6 digits)",
     "ask.holder": "Name of the account's holder, as the bank has it",
     "ask.id_number": "ID number of the account's holder (not shown)",
+    "ask.owner_id": "ID number of the legal person (not shown)",
+    "ask.otp": "Code that was sent to {mobile}; it counts for {seconds} s more; nothing"
+    " if none came (not shown)",
     "ask.label_mid": "Merchant number, from the contract or the label",
     "ask.label_tid": "Terminal number, from the label",
     # steps
@@ -328,6 +332,13 @@ MESSAGES: dict[str, str] = {
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
     " {grade}\n  Typing the word takes it upon you, with the document before you.",
+    "fallback.used": "{other} is made in its place ({cause})",
+    "fallback.other_person": "{other} cannot be made in its place ({cause}): name and"
+    " ID number of the account are not those on file",
+    "fallback.too_late": "{other} cannot be made in its place ({cause}): something did"
+    " not match before",
+    "fallback.confirm": "\n  The verification service is busy ({cause}). Later it may"
+    " answer; or {other} is made in its place.",
     # demo and emulate
     "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",

@@ -3,7 +3,7 @@ raises. The profile says which are made, and in what order (R27)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from posctl.change.journal import Journal
@@ -16,11 +16,13 @@ from posctl.office.place import Session
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may look at: the order, and the account that was sealed for it."""
+    """What a step may look at: the order, the account that was sealed for it, and the
+    evidence of the steps that passed before it."""
 
     session: Session
     journal: Journal
     account: OpenedAccount
+    earlier: Json = field(default_factory=dict)
 
 
 def run_stage(context: Context, stage: Stage) -> Json:
@@ -29,10 +31,22 @@ def run_stage(context: Context, stage: Stage) -> Json:
     Raises:
         PosctlError: what the first step that did not pass raised; recorded.
     """
-    return verify(context.journal, stage, lambda name: _run(context, name))
+    from posctl.office.fallback import may_fall_back
+
+    return verify(
+        context.journal,
+        stage,
+        lambda name: _run(context, name),
+        lambda failure, other: may_fall_back(context, failure, other),
+    )
 
 
 def _run(context: Context, name: str) -> Json:
     module = import_module(f"{__name__}.{name}")
     evidence: Json = module.run(context)
+    context.earlier[name] = evidence
     return evidence
+
+
+def masked_phone(number: str) -> str:
+    return f"{number[:3]}****{number[-4:]}"

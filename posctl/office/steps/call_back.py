@@ -6,7 +6,7 @@ from __future__ import annotations
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, Declined
 from posctl.office.registry import find_merchant
-from posctl.office.steps import Context
+from posctl.office.steps import Context, masked_phone
 
 CALLED_WORD = "CALLED"
 
@@ -22,8 +22,4 @@ def run(context: Context) -> Json:
         place.person.confirm("callback.confirm", CALLED_WORD, **shown)
     except Declined:
         raise CheckFailed("callback.not_done", mid=order.mid) from None
-    return {"called": _masked(merchant.phone), "by": context.session.operator.name}
-
-
-def _masked(phone: str) -> str:
-    return f"{phone[:3]}****{phone[-4:]}"
+    return {"called": masked_phone(merchant.phone), "by": context.session.operator.name}

@@ -122,6 +122,79 @@ ERRORS: dict[str, tuple[str, str]] = {
         "merchant {mid} was not called back",
         "call, then approve again",
     ),
+    "verification.not_set_up": (
+        "profile {profile} names steps of the verification service, and this set-up has"
+        " none: no provider offers them",
+        "add verification_url, verification_key and verification_token to the"
+        " credentials and set up again, or take the steps out of the profile",
+    ),
+    "verification.refused": (
+        "the verification service says no: {namespace}/{raw}",
+        "posctl change handoff {order}, or ask who runs the service",
+    ),
+    "elements.mismatch": (
+        "name, ID number, account number and mobile number do not belong together;"
+        " which one differs is not told ({namespace}/{raw})",
+        "posctl change cancel {order}; compare all four with the papers, once; then the"
+        " bank's counter",
+    ),
+    "elements.card": (
+        "the account's bank does not accept this card: unknown, closed, not activated"
+        " or locked ({namespace}/{raw})",
+        "the holder asks his bank; or posctl change cancel {order} and another card",
+    ),
+    "elements.unsupported": (
+        "the account's bank offers no check of the four elements ({namespace}/{raw})",
+        "verify another way: posctl change handoff {order}",
+    ),
+    "elements.no_phone": (
+        "the account's bank has no mobile number for it ({namespace}/{raw})",
+        "the holder gives one at the counter; or posctl change handoff {order}",
+    ),
+    "elements.used_up": (
+        "this account was checked too often ({namespace}/{raw})",
+        "not before tomorrow; or posctl change handoff {order}",
+    ),
+    "elements.busy": (
+        "the verification service is busy: that is no word on the data"
+        " ({namespace}/{raw})",
+        "posctl change approve {order} later; nothing is sent again by itself",
+    ),
+    "elements.unknown": (
+        "whether the four elements agree is not known: no answer ({namespace}/{raw})",
+        "posctl change approve {order} asks again under the same number",
+    ),
+    "otp.form": ("a code has {count} digits", "type it again, or nothing if none came"),
+    "otp.wrong": (
+        "the code is wrong; tries left: {left}",
+        "have it read out again",
+    ),
+    "otp.expired": (
+        "the code counts no more ({namespace}/{raw})",
+        "posctl change approve {order} sends another one",
+    ),
+    "otp.not_received": (
+        "no code came; another one can be sent in {seconds} s, {left} more in all",
+        "check the number with the merchant; then posctl change approve {order}",
+    ),
+    "otp.no_phone": (
+        "the account's bank has no mobile number to send a code to ({namespace}/{raw})",
+        "the holder gives one at the counter; or posctl change handoff {order}",
+    ),
+    "otp.used_up": (
+        "no more codes for this order ({namespace}/{raw})",
+        "posctl change handoff {order}, or posctl change cancel {order}",
+    ),
+    "otp.busy": (
+        "the verification service is busy: the code is neither right nor wrong"
+        " ({namespace}/{raw})",
+        "posctl change approve {order} later",
+    ),
+    "otp.unknown": (
+        "whether the code was sent or taken is not known: no answer"
+        " ({namespace}/{raw})",
+        "posctl change approve {order} asks for the one that was sent",
+    ),
     "binding.undecided": (
         "the provider shows no effective account of merchant {mid} ({raw})",
         "another change is being verified there: wait for it",
