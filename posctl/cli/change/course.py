@@ -31,7 +31,7 @@ from posctl.cli.people import field_session, find_in_place, office_session
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_view, say_found, what_next
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from posctl.field.course import Means, Proposed
@@ -70,6 +70,8 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
 
 
 @command(change, "run", "help.change.run")
+@click.option("--rehearse", is_flag=True, help=_("option.rehearse"))
+@click.option("--then-change", is_flag=True, help=_("option.then_change"))
 @_means_options(new_shop_option)
 @operator_option
 @home_option
@@ -78,7 +80,29 @@ def run(
     home: Path,
     operator: str | None,
     shop: str | None,
-    **means: Any,
+    rehearse: bool,
+    then_change: bool,
+    **given: Any,
+) -> Json:
+    if then_change and not rehearse:
+        raise UsageError("rehearse.missing")
+    if not rehearse:
+        return _run(console, home, operator, shop, given)
+    from posctl.cli import rehearsal
+
+    report = rehearsal.rehearse(console, home, operator, _means(given))
+    if not rehearsal.begins(console, report, go_on=then_change):
+        return report if console.as_json else {}
+    done = _run(console, home, operator, shop, given)
+    return {**done, "rehearsal": report} if console.as_json else done
+
+
+def _run(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    shop: str | None,
+    means: dict[str, Any],
 ) -> Json:
     from posctl.field import course
 
