@@ -34,6 +34,8 @@ MOBILE = "13552535506"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
 CREDIT_NUMBER = "6212345678901232"
 
+_WORN_TAGS = {"none": b"", "garbage": b"\xff"}
+
 CARDS: dict[str, CardProfile | None] = {
     "debit": CardProfile(NEW_NUMBER, holder=OPERATOR),
     "credit": CardProfile(
@@ -51,7 +53,8 @@ class Till:
     Args:
         batch: number of the open batch; ``version`` of the binding.
         old_number: the account that takings go to.
-        shows_tag: whether the terminal shows the binding at first.
+        tag: whether the terminal shows its binding at first: ``shown``, ``none``, or
+            ``garbage`` in its place.
         clock_ahead: of the terminal's clock, against this machine's.
         aliases: as in ``TerminalConfig``.
         pictures: kinds of the pictures that a set-up is made with.
@@ -66,7 +69,7 @@ class Till:
     batch: int = 1
     old_number: str = OLD_NUMBER
     version: int = 1
-    shows_tag: bool = True
+    tag: str = "shown"
     clock_ahead: timedelta = timedelta()
     aliases: tuple[tuple[str, str], ...] = ()
     pictures: tuple[str, ...] = ("0025", "0026")
@@ -225,8 +228,8 @@ class Bench:
         """What its host sets right at the first contact has gone wrong since."""
         core, till = self.terminal.core, self.scenario.till
         core.clock_ahead += till.clock_ahead
-        if not till.shows_tag:
-            core.parameters.pop(parameters.BINDING_TAG, None)
+        if till.tag != "shown":
+            core.parameters[parameters.BINDING_TAG] = _WORN_TAGS[till.tag]
 
     def _start_card(self) -> None:
         self.environment: dict[str, str] = {}

@@ -80,7 +80,7 @@ class Console:
 
     def tell(self, message: str, **params: object) -> None:
         self._ticker.label = _("wait.work")
-        log.info("%s", message)
+        log.info("%s%s", self._mark, message)
         if self.level == QUIET and message not in WARNINGS | ALWAYS_SAID:
             return
         warns = {"fg": "yellow"} if message in WARNINGS else {}

@@ -17,12 +17,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import click
+
 from posctl.cards.readers import choose_reader
 from posctl.change.order import Order
 from posctl.cli.console import Console
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import _
 from posctl.cli.twin import (
+    TWIN_ZONE,
     Facts,
     Twin,
     TwinClock,
@@ -39,7 +42,6 @@ from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, Declined, LinkFailed, PosctlError
-from posctl.model.profile import Profile
 from posctl.office.approve import approve
 from posctl.office.commit import commit
 from posctl.office.place import OfficePlace
@@ -77,21 +79,40 @@ def begins(console: Console, report: Json, *, go_on: bool) -> bool:
         CheckFailed: ``rehearse.stopped``: what stops the twin stops the terminal.
     """
     if not console.as_json:
-        console.result(report)
-    stopped = next((s for s in report["steps"] if s["failed"]), None)
-    if stopped is not None:
-        cause = str(stopped["happened"])
-        raise CheckFailed("rehearse.stopped", step=stopped["command"], cause=cause)
+        _print(console, report)
+    for step in report["steps"]:
+        if step["failed"]:
+            raise _stopped(report, step["command"], step["happened"])
     if go_on or console.as_json:
         return go_on
     return _wanted(console, report)
 
 
+def _print(console: Console, report: Json) -> None:
+    """In three parts: what was read, what is in the way, what will be asked."""
+    tables = ("problems", "steps")
+    console.result({k: v for k, v in report.items() if k not in tables})
+    for name in tables:
+        click.echo()
+        console.result({name: report[name]})
+
+
+def _stopped(report: Json, step: str, cause: str) -> CheckFailed:
+    found = ", ".join(_in_the_way(report)) or "-"
+    return CheckFailed("rehearse.stopped", step=step, cause=cause, found=found)
+
+
+def _in_the_way(report: Json) -> list[str]:
+    """Codes of the problems that the real change would end with."""
+    return [problem["code"] for problem in report["problems"] if problem["blocks"]]
+
+
 def _wanted(console: Console, report: Json) -> bool:
-    shown = {"tid": report["tid"], "mid": report["mid"]}
-    in_the_way = sum(problem["stops"] for problem in report["problems"])
+    count = len(_in_the_way(report))
+    found = _("rehearse.hindered", count=count) if count else _("rehearse.clear")
+    shown = {"tid": report["tid"], "mid": report["mid"], "found": found}
     try:
-        console.confirm("rehearse.begin", BEGIN_WORD, count=in_the_way, **shown)
+        console.confirm("rehearse.begin", BEGIN_WORD, **shown)
     except Declined:
         console.tell("rehearse.nothing_changed")
         return False
@@ -223,7 +244,12 @@ class Rehearsal:
         self.now = SystemClock().now()
         self.profile = home.profile(self.now)
         self.technician = operator or home.settings.technician
-        self.key = keys.key_file(home.operators, self.technician)
+        self.approver = home.settings.approver
+        if self.technician == self.approver:
+            raise CheckFailed(
+                "signature.role", role=keys.APPROVER, needed=keys.TECHNICIAN
+            )
+        keys.key_file(home.operators, self.technician)  # somebody whom we know
         self.shadow = _shadow(home, folder / "shadow")
         self.survey_person = Unasked()
 
@@ -255,7 +281,7 @@ class Rehearsal:
         self.console.waiting("wait.terminal", port=means.address)
         driver = open_driver(place, means.address, merchant=means.merchant)
         try:
-            facts = read(driver, self.profile, self.now)
+            facts = read(driver, self.now)
             check_merchant(facts.identity, means.merchant)
             check_shape(facts.identity)
             survey = Survey(self._somebody(place), means, driver)
@@ -290,7 +316,7 @@ class Rehearsal:
 
     def _tell_facts(self, facts: Facts) -> None:
         shown = self._shown(facts)
-        shown["shown"] = shown["shown"] or "?"
+        shown["account"] = shown["account"] or "?"
         self.console.tell("rehearse.read", **shown)
 
     def _shown(self, facts: Facts) -> Json:
@@ -300,8 +326,8 @@ class Rehearsal:
             "tid": facts.tid,
             "serial": facts.identity.serial,
             "model": facts.identity.model,
-            "shown": facts.tag.mask if facts.tag else None,
-            "count": facts.totals.count,
+            "account": facts.tag.mask if facts.tag else None,
+            "transactions": facts.totals.count,
             "amount": str(facts.totals.amount),
         }
 
@@ -312,7 +338,7 @@ class Rehearsal:
             shown = {"name": self.profile.name, "date": str(self.profile.date)}
             notes["profile.old"] = _("profile.old", **shown)
         return [
-            {"code": code, "stops": False, "problem": text, "next": ""}
+            {"code": code, "blocks": False, "problem": text, "next": ""}
             for code, text in notes.items()
         ]
 
@@ -326,15 +352,13 @@ class Rehearsal:
     ) -> list[Played]:
         self.console.waiting("rehearse.builds")
         text = self.home.profile_text(self.now)
-        people = (self.technician, self.home.settings.approver)
+        people = (self.technician, self.approver)
         with Twin(self.folder / "twin", facts, text, people, clock) as twin:
             actor = Actor(self.console, twin.answers())
             twin.register(Unasked(), self._subject(place, facts.mid), self.means.agent)
             steps = _Course(twin, actor, self.means).steps(*people)
-            if not keys.is_open(self.key):
-                steps[0].asks.append(_("ask.passphrase", name=self.technician))
             for number, step in enumerate(steps, 1):
-                self.console.tell("demo.title", number=number, title=step.title)
+                self.console.tell("rehearse.step", number=number, title=step.title)
                 if not self._played(step, actor):
                     break
             return steps
@@ -347,6 +371,8 @@ class Rehearsal:
             return _ASSUMED_SUBJECT
 
     def _played(self, step: Played, actor: Actor) -> bool:
+        if self._is_guarded(step.who):
+            step.asks.append(_("ask.passphrase", name=step.who))
         actor.asked = step.asks
         try:
             order = step.run()
@@ -356,6 +382,11 @@ class Rehearsal:
             return False
         step.happened = str(order.state)
         return True
+
+    def _is_guarded(self, name: str) -> bool:
+        """Whether his real key, where it is on this machine, wants a passphrase."""
+        path = self.home.operators / f"{name}.key"
+        return path.is_file() and not keys.is_open(path)
 
 
 class _Course:
@@ -413,31 +444,34 @@ class _Course:
         return confirm(twin.field(self._actor), self._number, twin.bench.port).order
 
 
-def read(driver: TerminalDriver, profile: Profile, now: datetime) -> Facts:
+def read(driver: TerminalDriver, now: datetime) -> Facts:
     """What the terminal tells of itself; nothing is written to it.
 
     Raises:
-        PosctlError: as the driver; a binding tag that is none is read as none.
+        PosctlError: as the driver; but a binding tag that is none is a fact.
     """
     deadline = Deadline(LOOK_SECONDS)
     identity = driver.identify(deadline)
     named = driver.read_variables(("batch", "clock"), deadline)
-    totals, tag = driver.totals(deadline), _tag(driver, deadline)
-    ahead = _clock_ahead(named["clock"], now.astimezone(profile.zone))
-    return Facts(identity, tag, totals, int(named["batch"] or 0) or 1, ahead)
+    totals, (tag, is_garbage) = driver.totals(deadline), _tag(driver, deadline)
+    ahead = _clock_ahead(named["clock"], now.astimezone(TWIN_ZONE))
+    return Facts(
+        identity, tag, totals, int(named["batch"] or 0) or 1, ahead, is_garbage
+    )
 
 
-def _tag(driver: TerminalDriver, deadline: Deadline) -> BindingTag | None:
+def _tag(driver: TerminalDriver, deadline: Deadline) -> tuple[BindingTag | None, bool]:
+    """The tag, and whether something stands in its place that is none."""
     try:
-        return driver.binding_tag(deadline)
+        return driver.binding_tag(deadline), False
     except LinkFailed as failure:
         if failure.code != "terminal.answer":
             raise
-        return None
+        return None, True
 
 
 def _clock_ahead(shown: str | None, here: datetime) -> timedelta:
-    """Whole seconds; none where the terminal shows no time."""
+    """Of the twin's, in whole seconds; none where the terminal shows no time."""
     try:
         told = datetime.strptime(shown or "", "%Y%m%d%H%M%S")
     except ValueError:
@@ -448,7 +482,7 @@ def _clock_ahead(shown: str | None, here: datetime) -> timedelta:
 def _stopping(failure: PosctlError) -> Json:
     shown = describe(failure)
     told = {"problem": shown["text"], "next": shown["next"]}
-    return {"code": failure.code, "stops": True, **told}
+    return {"code": failure.code, "blocks": True, **told}
 
 
 def _shadow(home: Home, folder: Path) -> Home:
@@ -461,6 +495,7 @@ def _shadow(home: Home, folder: Path) -> Home:
             shutil.copytree(home.path / name, folder / name)
     for place in ("field", "office"):
         (folder / place).mkdir(exist_ok=True)
-    for path in home.field.glob("log.db*"):
-        shutil.copyfile(path, folder / "field" / path.name)
+    for name in ("log.db", "log.db-wal"):
+        if (home.field / name).is_file():
+            shutil.copyfile(home.field / name, folder / "field" / name)
     return Home(folder)

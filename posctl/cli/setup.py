@@ -106,12 +106,14 @@ def setup(
 
 @dataclass(frozen=True)
 class SetUp:
-    """Whose it is, and whether its keys go without a passphrase (``test``)."""
+    """Whose it is, and whether its keys go without a passphrase (``test``). Without
+    ``field_id`` it gets one by chance."""
 
     technician: str
     approver: str
     organisation: str = "-"
     test: bool = False
+    field_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def make_home(
     office_key = _write_office(home, reached.ca_file, reached.issued, phrase)
     pinned = Pinned(office_key, reached.url, _sha256(reached.ca_file))
     installed = profiles.install(home.profiles, profiles.pin(profile, pinned), root)
-    field_id = "".join(secrets.choice(LETTERS) for _n in range(4))
+    by_chance = "".join(secrets.choice(LETTERS) for _n in range(4))
+    field_id = whose.field_id or by_chance
     people = (whose.technician, whose.approver)
     home.write_settings(Settings("solo", field_id, installed.name, *people))
     return installed

@@ -26,6 +26,7 @@ from emulator.bench import (
     Scenario,
     Till,
 )
+from emulator.terminal.core import BEIJING
 from posctl.change.person import Person
 from posctl.cli.setup import Reached, SetUp, make_home, read_credentials
 from posctl.field.course import Means
@@ -45,10 +46,14 @@ from protocols.bindingtag import BindingTag
 
 ID_NUMBER = "11010519491231002X"
 """The example of GB 11643-1999; see docs/test-data.md."""
+TWIN_ZONE = BEIJING
+"""Of the time that an emulated terminal shows."""
 FOREVER = "9999-12-31"
 _PROTOCOL, _PROVIDER = "poslink", "chinaums"
 _SHAPES = {"tid": re.compile(r"[0-9A-Za-z]{8}"), "mid": re.compile(r"[0-9A-Za-z]{15}")}
 """What the emulated host's messages hold: ISO 8583, fields 41 and 42."""
+_FIELD_ID = "TEST"
+"""How the twin's orders are numbered: no field of a real set-up is called so."""
 _LONGEST_POLL = 0.05
 _AUDIT_SECONDS = 0.1
 _LENGTHS = range(6, 41)
@@ -66,13 +71,17 @@ _EMULATED = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the real terminal told: identity, binding, open batch, its clock's lead."""
+    """What the real terminal told: identity, binding, open batch, its clock's lead.
+
+    ``tag`` is None where it shows none, ``has_garbage`` where it shows what is none.
+    """
 
     identity: TerminalIdentity
     tag: BindingTag | None
     totals: BatchTotals
     batch: int
     clock_ahead: timedelta
+    has_garbage: bool = False
 
     @property
     def tid(self) -> str:
@@ -139,7 +148,7 @@ def till_of(facts: Facts, profile: Profile) -> Till:
         batch=facts.batch,
         old_number=made_up(tag.mask if tag else None),
         version=tag.version if tag else 1,
-        shows_tag=tag is not None,
+        tag="garbage" if facts.has_garbage else "shown" if tag else "none",
         clock_ahead=facts.clock_ahead,
         aliases=tuple((theirs, _EMULATED[ours]) for ours, theirs in named.items()),
         pictures=tuple(document.kind for document in profile.documents),
@@ -231,7 +240,7 @@ class Twin:
         self._stack.close()
 
     def _set_up(self) -> None:
-        bench, whose = self.bench, SetUp(*self._people, test=True)
+        bench, whose = self.bench, SetUp(*self._people, test=True, field_id=_FIELD_ID)
         issued = read_credentials(bench.credentials_file)
         phrases = dict.fromkeys((keys.ROOT, *self._people))
         reached = Reached(bench.url, bench.ca_file, issued)

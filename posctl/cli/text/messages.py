@@ -179,8 +179,9 @@ MESSAGES: dict[str, str] = {
     "option.corporate": "The new account is a company's, not a card.",
     "option.agent": "Who acts for the merchant; a mandate must be registered.",
     "option.bin_table": "CSV that tells a typed card's kind: bin, type, length.",
-    "option.rehearse": "First read the terminal, build its twin on emulators and play the"
-    " whole change there; then ask whether to begin the real one.",
+    "option.rehearse": "First read the terminal, build its twin on emulators and play"
+    " the whole change there; then ask whether to begin the real one. With --json it"
+    " is not begun.",
     "option.then_change": "After a rehearsal that passed begin the real change without"
     " asking.",
     "option.freeze_reason": "Why it is frozen.",
@@ -327,19 +328,22 @@ MESSAGES: dict[str, str] = {
     # rehearsal
     "word.rehearsal": "REHEARSAL |",
     "rehearse.read": "the real terminal was read, nothing was written: merchant {mid},"
-    " terminal {tid}, serial {serial}, shows {shown}; {count} transactions, {amount}"
-    " yuan are not settled",
+    " terminal {tid}, serial {serial}, shows {account}; {transactions}"
+    " transactions, {amount} yuan are not settled",
     "rehearse.builds": "building the terminal's twin",
-    "rehearse.clock_set": "closed now: the twin's clock is set to {opens}, when a change"
-    " may be made next",
+    "rehearse.clock_set": "closed now: the twin's clock is set to {opens}, when a"
+    " change may be made next",
+    "rehearse.step": "\n  {number}. {title}",
     "rehearse.asked": "asked: {question} > answered here: {answer}",
     "rehearse.cooling": "{hours} hours of cooling-off: the twin's clock is set to after"
     " them",
     "rehearse.ended": "the rehearsal ends here: {reason}",
-    "rehearse.nothing_changed": "nothing was changed: terminal, orders and account are"
-    " as they were",
-    "rehearse.begin": "\n  Begin the REAL change now?\n  merchant  {mid}, terminal {tid}"
-    "\n  {count} of the problems above stand in its way.",
+    "rehearse.nothing_changed": "nothing was changed: terminal, orders and account"
+    " are as they were",
+    "rehearse.begin": "\n  Begin the REAL change now?"
+    "\n  merchant  {mid}, terminal {tid}\n  {found}",
+    "rehearse.clear": "Nothing was found that stands in its way.",
+    "rehearse.hindered": "Problems that stand in its way: {count}, see above.",
     # demo and emulate
     "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",
@@ -453,7 +457,7 @@ _CODED = frozenset(
         *("state", "result", "terminal", "holder", "kind", "source", "standing"),
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
-        *("name", "reason", "check_digit", "tag"),
+        *("name", "reason", "check_digit", "tag", "happened"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""

@@ -8,8 +8,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "posctl change checklist tells what the real change will want",
     ),
     "rehearse.stopped": (
-        "the rehearsal stopped at `{step}`: {cause}; the real change would stop there"
-        " too, and was not begun",
+        "the rehearsal stopped at `{step}`: {cause}; the real change would too, and"
+        " was not begun. It found: {found}",
         "mend what the rehearsal found, then rehearse again",
     ),
     "rehearse.no_answer": (
