@@ -21,6 +21,7 @@ from cli_runs import clean_environment, of, run
 from commands import guarded_site, setup_options
 from stdnum import luhn
 from terminals import screen
+from test_every_command import CONSOLES
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import MID, OLD_NUMBER, TID, Bench, Scenario, Till
@@ -316,6 +317,10 @@ def test_what_stops_the_twin_stops_the_real_one(site: Site, tmp_path: Path) -> N
     assert (error["code"], error["exit_code"]) == ("rehearse.stopped", 7)
     assert error["params"]["cause"] == "terminal.model"
     assert error["params"]["found"] == "terminal.model"
+    words = ("change", "run", "--rehearse", *other.means())
+    told = run(*words, stdin="BEGIN\n", **of(other))
+    assert told.code == 7 and "BEGIN" not in told.err
+    assert "terminal.model" in told.out and "posctl change confirm" in told.out
     assert hashes(other.home) == before
 
 
@@ -403,7 +408,14 @@ def test_the_survey_answers_nothing() -> None:
         Unasked().confirm("propose.confirm", "CHANGE")
 
 
-# -- interrupted, and on a screen ----------------------------------------------------
+# -- on every console, interrupted, on a screen -----------------------------------
+
+
+@pytest.mark.parametrize("console", CONSOLES)
+def test_no_console_stops_it(site: Site, console: str) -> None:
+    words = ("change", "run", "--rehearse", *site.means())
+    done = run(*words, stdin="NO\n", **{**of(site), **CONSOLES[console]})
+    assert done.code == 0 and "CLOSED" in done.out, done.err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
