@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from posctl.cards.readers import choose_reader
 from posctl.change.order import Order
 from posctl.cli.console import Console
+from posctl.cli.standins import Actor, Unasked
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import _
 from posctl.cli.twin import (
@@ -56,7 +56,6 @@ _READER_SECONDS = 5.0
 _COPIED = ("home.json", "root.pem")
 _COPIED_FOLDERS = ("profiles", "field/terminals", "field/inbox", "office/merchants")
 _ASSUMED_SUBJECT = "individual"
-T = TypeVar("T")
 
 
 def rehearse(console: Console, home: Path, operator: str | None, means: Means) -> Json:
@@ -155,75 +154,6 @@ class Played:
             "failed": self.failed,
             "asks": self.asks,
         }
-
-
-class Unasked:
-    """The person of the survey: hears the notes, answers nothing."""
-
-    def __init__(self) -> None:
-        self.notes: dict[str, str] = {}
-
-    def tell(self, message: str, **params: object) -> None:
-        self.notes.setdefault(message, _(message, **params))
-
-    def waiting(self, message: str, **params: object) -> None:
-        pass
-
-    def ask(
-        self,
-        question: str,
-        check: Callable[[str], T],
-        *,
-        secret: bool,
-        **params: object,
-    ) -> T:
-        """Dates of expiry are taken as if there were none: the pictures are looked at
-        all the same."""
-        if question == "ask.expiry":
-            return check("")
-        raise Declined("person.no_answer", question=question, asked=question)
-
-    def confirm(self, question: str, word: str, **params: object) -> None:
-        raise Declined("person.declined", word=word)
-
-
-class Actor:
-    """The person at the twin: shows what is asked, and answers it with made-up data."""
-
-    def __init__(self, console: Console, answers: dict[str, str]) -> None:
-        self.asked: list[str] = []
-        self._console = console
-        self._answers = answers
-
-    def tell(self, message: str, **params: object) -> None:
-        self._console.tell(message, **params)
-
-    def waiting(self, message: str, **params: object) -> None:
-        self._console.waiting(message, **params)
-
-    def ask(
-        self,
-        question: str,
-        check: Callable[[str], T],
-        *,
-        secret: bool,
-        **params: object,
-    ) -> T:
-        """Raises CheckFailed ``rehearse.no_answer``."""
-        shown = _(question, **params)
-        self.asked.append(shown)
-        answer = self._answers.get(question)
-        if answer is None:
-            raise CheckFailed("rehearse.no_answer", asked=shown)
-        told = _("demo.hidden") if secret else answer or "-"
-        self._console.tell("rehearse.asked", question=shown, answer=told)
-        return check(answer)
-
-    def confirm(self, question: str, word: str, **params: object) -> None:
-        shown = _("ask.word", word=word)
-        self.asked.append(shown)
-        self._console.tell(question, **params)
-        self._console.tell("rehearse.asked", question=shown, answer=word)
 
 
 class Rehearsal:
@@ -399,25 +329,12 @@ class _Course:
         self._number = ""
 
     def steps(self, technician: str, approver: str) -> list[Played]:
-        title, of_order = (
-            {
-                "run": _("demo.run"),
-                "approve": _("demo.approve"),
-                "commit": _("demo.commit"),
-                "confirm": _("demo.confirm"),
-            },
-            "posctl change {} ORDER",
-        )
+        of_order = "posctl change {} ORDER".format
         return [
-            Played("posctl change run", technician, title["run"], self._run),
-            *(
-                Played(of_order.format(verb), who, title[verb], act)
-                for verb, who, act in (
-                    ("approve", approver, self._approve),
-                    ("commit", approver, self._commit),
-                    ("confirm", technician, self._confirm),
-                )
-            ),
+            Played("posctl change run", technician, _("demo.run"), self._run),
+            Played(of_order("approve"), approver, _("demo.approve"), self._approve),
+            Played(of_order("commit"), approver, _("demo.commit"), self._commit),
+            Played(of_order("confirm"), technician, _("demo.confirm"), self._confirm),
         ]
 
     def _run(self) -> Order:

@@ -26,7 +26,7 @@ from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import MID, OLD_NUMBER, TID, Bench, Scenario, Till
 from posctl.cli import rehearsal, twin
-from posctl.cli.rehearsal import Unasked
+from posctl.cli.standins import Unasked
 from posctl.cli.twin import Twin, TwinClock, made_up, opening, transactions
 from posctl.model.cells import cells
 from posctl.model.clock import SystemClock
@@ -336,10 +336,11 @@ def test_closed_now_is_told_and_rehearsed_at_the_next_opening(
     site: Site, tmp_path: Path
 ) -> None:
     def closed(text: str) -> str:
+        """For longer than a terminal's clock may be off: the twin's goes along."""
         local = datetime.now(twin.TWIN_ZONE)
-        begin, end = local - timedelta(hours=1), local + timedelta(hours=2)
-        span = f"[[{begin:%H:%M}:00, {end:%H:%M}:00]]"
-        return text.replace("closed = []", f"closed = {span}")
+        begins, ends = local - timedelta(days=1), local + timedelta(days=3)
+        span = f"begins = {begins:%Y-%m-%dT%H:%M:00}\nends = {ends:%Y-%m-%dT%H:%M:00}"
+        return f'{text}\n[[windows.closures]]\n{span}\nwhy = "test"\n'
 
     other = with_rules(site.bench, tmp_path / "other", closed)
     done = report(other)
