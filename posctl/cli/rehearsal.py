@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -21,12 +21,12 @@ import click
 from posctl.cards.readers import choose_reader
 from posctl.change.order import Order
 from posctl.cli.console import Console
+from posctl.cli.facts import Facts, read
 from posctl.cli.standins import Actor, Unasked
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import _
 from posctl.cli.twin import (
     TWIN_ZONE,
-    Facts,
     Twin,
     TwinClock,
     check_rules,
@@ -35,21 +35,19 @@ from posctl.cli.twin import (
 )
 from posctl.field.confirm import confirm
 from posctl.field.course import Means, check_channel, run
-from posctl.field.look import LOOK_SECONDS, check_merchant, open_driver
+from posctl.field.look import check_merchant, open_driver
 from posctl.field.place import FieldPlace, Session
 from posctl.field.survey import Survey
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock
 from posctl.model.deadline import Deadline
-from posctl.model.errors import CheckFailed, Declined, LinkFailed, PosctlError
+from posctl.model.errors import CheckFailed, Declined, PosctlError
 from posctl.office.approve import approve
 from posctl.office.commit import commit
 from posctl.office.place import OfficePlace
 from posctl.office.registry import find_merchant
 from posctl.store import keys
 from posctl.store.home import Home
-from posctl.terminals import TerminalDriver
-from protocols.bindingtag import BindingTag
 
 BEGIN_WORD = "BEGIN"
 _READER_SECONDS = 5.0
@@ -211,7 +209,7 @@ class Rehearsal:
         self.console.waiting("wait.terminal", port=means.address)
         driver = open_driver(place, means.address, merchant=means.merchant)
         try:
-            facts = read(driver, self.now)
+            facts = read(driver, self.now.astimezone(TWIN_ZONE))
             check_merchant(facts.identity, means.merchant)
             check_shape(facts.identity)
             survey = Survey(self._somebody(place), means, driver)
@@ -359,41 +357,6 @@ class _Course:
     def _confirm(self) -> Order:
         twin = self._twin
         return confirm(twin.field(self._actor), self._number, twin.bench.port).order
-
-
-def read(driver: TerminalDriver, now: datetime) -> Facts:
-    """What the terminal tells of itself; nothing is written to it.
-
-    Raises:
-        PosctlError: as the driver; but a binding tag that is none is a fact.
-    """
-    deadline = Deadline(LOOK_SECONDS)
-    identity = driver.identify(deadline)
-    named = driver.read_variables(("batch", "clock"), deadline)
-    totals, (tag, is_garbage) = driver.totals(deadline), _tag(driver, deadline)
-    ahead = _clock_ahead(named["clock"], now.astimezone(TWIN_ZONE))
-    return Facts(
-        identity, tag, totals, int(named["batch"] or 0) or 1, ahead, is_garbage
-    )
-
-
-def _tag(driver: TerminalDriver, deadline: Deadline) -> tuple[BindingTag | None, bool]:
-    """The tag, and whether something stands in its place that is none."""
-    try:
-        return driver.binding_tag(deadline), False
-    except LinkFailed as failure:
-        if failure.code != "terminal.answer":
-            raise
-        return None, True
-
-
-def _clock_ahead(shown: str | None, here: datetime) -> timedelta:
-    """Of the twin's, in whole seconds; none where the terminal shows no time."""
-    try:
-        told = datetime.strptime(shown or "", "%Y%m%d%H%M%S")
-    except ValueError:
-        return timedelta()
-    return told - here.replace(tzinfo=None, microsecond=0)
 
 
 def _stopping(failure: PosctlError) -> Json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ from emulator.bench import (
 )
 from emulator.terminal.core import BEIJING
 from posctl.change.person import Person
+from posctl.cli.facts import Facts
 from posctl.cli.setup import Reached, SetUp, make_home, read_credentials
 from posctl.field.course import Means
 from posctl.field.place import FieldPlace
@@ -42,7 +43,6 @@ from posctl.office.registry import Merchant, register_merchant
 from posctl.store import keys, profiles
 from posctl.store.home import Home
 from posctl.terminals import BatchTotals, TerminalIdentity
-from protocols.bindingtag import BindingTag
 
 ID_NUMBER = "11010519491231002X"
 """The example of GB 11643-1999; see docs/test-data.md."""
@@ -67,29 +67,6 @@ _EMULATED = {
     "binding_tag": "posctlBindingTag",
 }
 """Our name -> the emulated terminal application's own."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the real terminal told: identity, binding, open batch, its clock's lead.
-
-    ``tag`` is None where it shows none, ``has_garbage`` where it shows what is none.
-    """
-
-    identity: TerminalIdentity
-    tag: BindingTag | None
-    totals: BatchTotals
-    batch: int
-    clock_ahead: timedelta
-    has_garbage: bool = False
-
-    @property
-    def tid(self) -> str:
-        return self.identity.tid or ""
-
-    @property
-    def mid(self) -> str:
-        return self.identity.mid or ""
 
 
 def check_rules(profile: Profile, *, corporate: bool) -> None:

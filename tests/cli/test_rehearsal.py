@@ -25,7 +25,8 @@ from test_every_command import CONSOLES
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import MID, OLD_NUMBER, TID, Bench, Scenario, Till
-from posctl.cli import rehearsal, twin
+from posctl.cli import twin
+from posctl.cli.facts import Facts, read
 from posctl.cli.standins import Unasked
 from posctl.cli.twin import Twin, TwinClock, made_up, opening, transactions
 from posctl.model.cells import cells
@@ -98,7 +99,6 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # -- nothing real is touched -----------------------------------------------------
 
 
-@pytest.mark.req("R44")
 def test_the_whole_course_and_nothing_real_is_touched(site: Site, rooms: Path) -> None:
     core, before = site.bench.terminal.core, hashes(site.home)
     core.asked.clear()
@@ -182,15 +182,15 @@ def driver_of(bench: Bench) -> TerminalDriver:
     return open_terminal("poslink", bench.port, variables=named)
 
 
-def facts_of(bench: Bench) -> twin.Facts:
+def facts_of(bench: Bench) -> Facts:
     driver = driver_of(bench)
     try:
-        return rehearsal.read(driver, SystemClock().now())
+        return read(driver, SystemClock().now().astimezone(twin.TWIN_ZONE))
     finally:
         driver.close()
 
 
-def built(facts: twin.Facts, folder: Path) -> Twin:
+def built(facts: Facts, folder: Path) -> Twin:
     clock = TwinClock(timedelta())
     return Twin(folder, facts, RULES, ("li", "wang"), clock)
 
@@ -221,7 +221,7 @@ def test_the_twin_speaks_by_the_profiles_names(tmp_path: Path) -> None:
     with made:
         named = profiles.parse(text, source="-").terminal.variables
         driver = open_terminal("poslink", made.bench.port, variables=named)
-        again = rehearsal.read(driver, SystemClock().now())
+        again = read(driver, SystemClock().now().astimezone(twin.TWIN_ZONE))
         driver.close()
     assert again.identity.tid == TID and again.tag and facts.tag
     assert again.tag.mask == facts.tag.mask
