@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from emulator.acquirer.ca import Authority
@@ -27,13 +28,16 @@ from emulator.loop import LoopThread
 from emulator.terminal.core import TerminalConfig
 from emulator.terminal.device import EmulatedTerminal, Endpoints
 from protocols.chinaums import Credentials
+from protocols.iso8583 import parameters
 
 MID, TID, SERIAL = "898110054110001", "11000001", "0820000001"
-OPERATOR, BRANCH = "全渠道", "102100099996"
+NAME, OPERATOR, BRANCH = "小面馆", "全渠道", "102100099996"
 # Published test numbers; see docs/test-data.md.
 MOBILE, ID_NUMBER, SMS_CODE = "13552535506", "341126197709218366", "111111"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
 CREDIT_NUMBER = "6212345678901232"
+
+_WORN_TAGS = {"none": b"", "garbage": b"\xff"}
 
 CARDS: dict[str, CardProfile | None] = {
     "debit": CardProfile(NEW_NUMBER, holder=OPERATOR),
@@ -43,6 +47,35 @@ CARDS: dict[str, CardProfile | None] = {
     "same": CardProfile(OLD_NUMBER, holder=OPERATOR),
     "none": None,
 }
+
+
+@dataclass(frozen=True)
+class Till:
+    """The merchant's terminal and its account, as a bench begins with them.
+
+    Args:
+        batch: number of the open batch; ``version`` of the binding.
+        old_number: the account that takings go to.
+        tag: whether the terminal shows its binding at first: ``shown``, ``none``, or
+            ``garbage`` in its place.
+        clock_ahead: of the terminal's clock, against this machine's.
+        aliases: as in ``TerminalConfig``.
+        pictures: kinds of the pictures that a set-up is made with.
+    """
+
+    mid: str = MID
+    tid: str = TID
+    serial: str = SERIAL
+    model: str = "A920"
+    os_version: str = "PayDroid 7.1.1"
+    app_version: str = "V1.00.00"
+    batch: int = 1
+    old_number: str = OLD_NUMBER
+    version: int = 1
+    tag: str = "shown"
+    clock_ahead: timedelta = timedelta()
+    aliases: tuple[tuple[str, str], ...] = ()
+    pictures: tuple[str, ...] = ("0025", "0026")
 
 
 @dataclass(frozen=True)
@@ -58,6 +91,7 @@ class Scenario:
         wrong_terminal: the provider knows the terminal under another number.
         transactions: the open batch in fen.
         baud, wrong_baud: as in ``TerminalConfig``.
+        till: whose terminal it is.
     """
 
     card: str = "debit"
@@ -69,6 +103,7 @@ class Scenario:
     transactions: tuple[int, ...] = (12800, 3550, -550)
     baud: int = 9600
     wrong_baud: str = "silence"
+    till: Till = Till()
 
 
 @dataclass
@@ -112,16 +147,19 @@ class Bench:
 
     def _fill_ledger(self) -> None:
         tmk = secrets.token_bytes(16)
-        tid = "11999999" if self.scenario.wrong_terminal else TID
-        ledger = self.ledger
-        for number in (OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
+        till, ledger = self.scenario.till, self.ledger
+        tid = "11999999" if self.scenario.wrong_terminal else till.tid
+        for number in (till.old_number, OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
             ledger.accounts[number] = BankAccount(
                 number, OPERATOR, id_number=ID_NUMBER, mobile=MOBILE
             )
         ledger.accounts[NEW_NUMBER].is_open = not self.scenario.reject
         ledger.branches[BRANCH] = "中国工商银行总行"
-        ledger.merchants[MID] = Merchant(MID, "小面馆", OPERATOR, OLD_NUMBER, BRANCH)
-        ledger.terminals[tid] = TerminalRecord(tid, MID, SERIAL, tmk)
+        ledger.merchants[till.mid] = Merchant(
+            till.mid, NAME, OPERATOR, till.old_number, BRANCH, till.version
+        )
+        record = TerminalRecord(tid, till.mid, till.serial, tmk, till.batch)
+        ledger.terminals[tid] = record
         self.tmk = tmk
 
     def _start_provider(self) -> None:
@@ -170,7 +208,7 @@ class Bench:
         """JPEG headers with noise: nobody looks at test pictures."""
         folder = self.directory / "pictures"
         folder.mkdir(exist_ok=True)
-        for kind in ("0025", "0026"):
+        for kind in self.scenario.till.pictures:
             body = b"\xff\xd8\xff\xe0" + secrets.token_bytes(2000) + b"\xff\xd9"
             (folder / f"{kind}.jpg").write_bytes(body)
         return folder
@@ -181,19 +219,35 @@ class Bench:
         self.host = IsoHost(self.ledger)
         port = loop.run(self.host.start())
         self._stack.callback(lambda: loop.run(self.host.stop()))
-        config = TerminalConfig(
-            serial=SERIAL,
-            tid=TID,
-            mid=MID,
-            tmk=self.tmk,
-            transactions=self.scenario.transactions,
-            baud=self.scenario.baud,
-            wrong_baud=self.scenario.wrong_baud,
-        )
-        self.terminal = EmulatedTerminal(config, ("127.0.0.1", port))
+        self.terminal = EmulatedTerminal(self._terminal_config(), ("127.0.0.1", port))
         self.endpoints: Endpoints = loop.run(self.terminal.start())
+        self._wear()
         self._stack.callback(lambda: loop.run(self.terminal.stop()))
         self.loop = loop
+
+    def _terminal_config(self) -> TerminalConfig:
+        scenario, till = self.scenario, self.scenario.till
+        return TerminalConfig(
+            serial=till.serial,
+            tid=till.tid,
+            mid=till.mid,
+            tmk=self.tmk,
+            model=till.model,
+            os_version=till.os_version,
+            app_version=till.app_version,
+            batch=till.batch,
+            aliases=till.aliases,
+            transactions=scenario.transactions,
+            baud=scenario.baud,
+            wrong_baud=scenario.wrong_baud,
+        )
+
+    def _wear(self) -> None:
+        """What its host sets right at the first contact has gone wrong since."""
+        core, till = self.terminal.core, self.scenario.till
+        core.clock_ahead += till.clock_ahead
+        if till.tag != "shown":
+            core.parameters[parameters.BINDING_TAG] = _WORN_TAGS[till.tag]
 
     def _start_card(self) -> None:
         self.environment: dict[str, str] = {}
@@ -243,7 +297,7 @@ class Bench:
             "provider_ca": str(self.ca_file),
             "credentials": str(self.credentials_file),
             "pictures": str(self.pictures),
-            "merchant": MID,
-            "tid": TID,
+            "merchant": self.scenario.till.mid,
+            "tid": self.scenario.till.tid,
             "branch": BRANCH,
         }

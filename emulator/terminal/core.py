@@ -20,7 +20,10 @@ class TerminalConfig:
 
     Args:
         tmk: 16-byte terminal master key, the same as in the host's record.
+        batch: number of the open batch.
         transactions: the open batch in fen; refunds are negative.
+        aliases: more names of variables, each with the one it stands for: every
+            terminal application has its own.
         pty, tcp: the lines it answers on; Windows has no pty.
         baud: speed of its serial line in bits a second.
         wrong_baud: what a client at another speed gets: ``silence``, or ``garbage``
@@ -40,7 +43,9 @@ class TerminalConfig:
     os_version: str = "PayDroid 7.1.1"
     app_name: str = "BROADPOS"
     app_version: str = "V1.00.00"
+    batch: int = 1
     transactions: tuple[int, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     pty: bool = os.name == "posix"
     tcp: bool = True
     baud: int = 9600
@@ -59,13 +64,15 @@ class TerminalCore:
     def __init__(self, config: TerminalConfig) -> None:
         self.config = config
         self.working_keys: keys.WorkingKeys | None = None
-        self.batch = 1
+        self.batch = config.batch
         self.stan = 0
         self.transactions = list(config.transactions)
         self.parameters: dict[str, bytes] = {}
         self.processing_request = 0
         self.last_settlement: datetime | None = None
         self.clock_ahead = timedelta()
+        self.asked: list[str] = []
+        """The commands that came in, in order."""
 
     def now(self) -> datetime:
         """The terminal's own clock, set by its host at sign-in: Beijing time, as
@@ -114,7 +121,7 @@ class TerminalCore:
         """What the terminal's application shows, by the application's own names."""
         merchant = self.parameters.get(parameters.MERCHANT_NAME, b"")
         settled = self.last_settlement
-        return {
+        shown = {
             "terminalID": self.config.tid,
             "merchantID": self.config.mid,
             "merchantName": merchant.decode("gb18030", "replace"),
@@ -123,6 +130,7 @@ class TerminalCore:
             "terminalClock": f"{self.now():%Y%m%d%H%M%S}",
             "posctlBindingTag": self._shown_tag(),
         }
+        return shown | {alias: shown[name] for alias, name in self.config.aliases}
 
     def _shown_tag(self) -> str:
         return self.parameters.get(parameters.BINDING_TAG, b"").hex().upper()

@@ -51,6 +51,7 @@ class PosLinkFace:
 
     async def answer(self, request: Request) -> Response:
         handler = self._commands.get(request.command, self._unsupported)
+        self._core.asked.append(request.command)
         async with self._turn:
             try:
                 return await handler(request)

@@ -27,8 +27,8 @@ def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLin
             ``card.none``, ``pcsc.unavailable``.
         LinkFailed, LinkTimeout: as the links raise them.
     """
-    direct = reader is not None and reader.startswith(directcard.PREFIX)
-    name = reader if reader and direct else _choose(reader, deadline)
+    name = choose_reader(reader, deadline)
+    direct = name.startswith(directcard.PREFIX)
     connect = directcard.DirectCardLink if direct else pcsc.PcscLink
     limits = {"card.none": Deadline(wait)}
     while True:
@@ -43,7 +43,15 @@ def open_card(reader: str | None, deadline: Deadline, *, wait: float) -> CardLin
         time.sleep(min(_LOOK_SECONDS, deadline.remaining()))
 
 
-def _choose(reader: str | None, deadline: Deadline) -> str:
+def choose_reader(reader: str | None, deadline: Deadline) -> str:
+    """The reader that is meant, of those there are; no card is touched.
+
+    Raises:
+        NoDevice: ``reader.none``, ``reader.ambiguous``, ``reader.unknown``,
+            ``pcsc.unavailable``.
+    """
+    if reader is not None and reader.startswith(directcard.PREFIX):
+        return reader
     names = pcsc.list_readers(deadline)
     if not names:
         raise NoDevice("reader.none")

@@ -12,7 +12,8 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -23,6 +24,7 @@ from posctl.cli.progress import Ticker, echo_err
 from posctl.cli.text.failures import describe
 from posctl.cli.text.messages import ALWAYS_SAID, WARNINGS, _
 from posctl.model.canonical import Json
+from posctl.model.cells import cells
 from posctl.model.errors import CheckFailed, Declined, PosctlError
 
 T = TypeVar("T")
@@ -55,6 +57,17 @@ class Console:
         self.level = level
         self._color = color
         self._ticker = Ticker(_("wait.work"), quiet=level == QUIET)
+        self._mark = ""
+
+    @contextmanager
+    def marked(self, mark: str) -> Iterator[None]:
+        """Every line meanwhile begins with this word: it is not what it looks like."""
+        self._mark = self._ticker.mark = f"{mark} "
+        try:
+            yield
+        finally:
+            self._ticker.spoke()
+            self._mark = self._ticker.mark = ""
 
     def colored(self, stream: TextIO) -> bool:
         """Whether colours go to ``stream``. NO_COLOR: see no-color.org."""
@@ -67,7 +80,7 @@ class Console:
 
     def tell(self, message: str, **params: object) -> None:
         self._ticker.label = _("wait.work")
-        log.info("%s", message)
+        log.info("%s%s", self._mark, message)
         if self.level == QUIET and message not in WARNINGS | ALWAYS_SAID:
             return
         warns = {"fg": "yellow"} if message in WARNINGS else {}
@@ -141,7 +154,8 @@ class Console:
     def _say(self, text: str, head: str = "", **style: Any) -> None:
         """``head``, if any, is what the style is for; otherwise the whole text."""
         self._ticker.spoke()
-        shown = wrapped(joined(head, text) if head else text)
+        shown = wrapped(joined(head, text) if head else text, cells(self._mark))
+        shown = "\n".join(f"{self._mark}{line}" for line in shown.split("\n"))
         styled = len(head) or len(shown)
         shown = click.style(shown[:styled], **style) + shown[styled:]
         echo_err(shown, color=self.colored(sys.stderr))
@@ -232,11 +246,12 @@ def forget_what_was_typed_ahead() -> None:
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
-def wrapped(text: str) -> str:
-    """Wrapped by cells for a person's terminal; in a pipe a line stays a line."""
+def wrapped(text: str, less: int = 0) -> str:
+    """Wrapped by cells for a person's terminal, ``less`` cells narrower; in a pipe a
+    line stays a line."""
     if not sys.stderr.isatty():
         return text
-    return wrap_lines(text, terminal_width(sys.stderr) - 1)
+    return wrap_lines(text, terminal_width(sys.stderr) - 1 - less)
 
 
 def start_log(path: Path | None, console: Console) -> None:

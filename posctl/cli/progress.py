@@ -33,6 +33,7 @@ class Ticker:
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
         self._label = label
+        self.mark = ""
         self._since = self._last = time.monotonic()
         self._quiet = 1 if quiet else 0
         self._shown = 0
@@ -84,12 +85,13 @@ class Ticker:
                 self._last = time.monotonic()
 
     def _show(self, line: str) -> None:
+        line = f"{self.mark}  {line}"
         if not sys.stderr.isatty():
-            echo_err(f"  {line}")
+            echo_err(line)
             return
         self._wipe()
-        echo_err(f"  {line}", nl=False)
-        self._shown = cells(line) + 2
+        echo_err(line, nl=False)
+        self._shown = cells(line)
 
     def _wipe(self) -> None:
         if self._shown:

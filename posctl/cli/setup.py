@@ -6,6 +6,8 @@ import json
 import re
 import secrets
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -82,32 +84,74 @@ def setup(
     _check(made, technician, approver, provider_url)
     text = profiles.text_of(profile)
     wanted = profiles.parse(text, source=profile)
-    issued = _read_credentials(credentials)
+    issued = read_credentials(credentials)
     _check_service(wanted, issued)
+    reached = Reached(provider_url, provider_ca, issued)
     phrases = _passphrases(console, (keys.ROOT, technician, approver), test)
-    now = SystemClock().now()
-    root = keys.make_root(organisation, now, test=test)
-    _write_people(made, root, technician, approver, phrases, now)
-    office_key = _write_office(made, provider_ca, issued, phrases[approver])
-    ca_sha256 = _sha256(provider_ca)
-    pinned = Pinned(office_key, provider_url, ca_sha256)
-    installed = profiles.install(made.profiles, profiles.pin(text, pinned), root)
-    field_id = "".join(secrets.choice(LETTERS) for _n in range(4))
-    settings = Settings("solo", field_id, installed.name, technician, approver)
-    made.write_settings(settings)
+    whose = SetUp(technician, approver, organisation, test)
+    installed = make_home(made, whose, text, reached, phrases)
+    settings = made.settings
     console.tell("setup.done", path=home)
     if not test:
         console.tell("setup.keep_root", root=home / "root.key")
     return {
         "home": str(home),
         "mode": settings.mode,
-        "field_id": field_id,
+        "field_id": settings.field_id,
         "profile": f"{installed.name} {installed.version}",
         "technician": technician,
         "approver": approver,
         "test": test,
         "next": "posctl merchant fetch MID",
     }
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """Whose it is, and whether its keys go without a passphrase (``test``). Without
+    ``field_id`` it gets one by chance."""
+
+    technician: str
+    approver: str
+    organisation: str = "-"
+    test: bool = False
+    field_id: str = ""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How the provider is reached; ``issued``: the credentials."""
+
+    url: str
+    ca_file: Path
+    issued: Json = field(repr=False)
+
+
+def make_home(
+    home: Home,
+    whose: SetUp,
+    profile: str,
+    reached: Reached,
+    phrases: Mapping[str, str | None],
+) -> Profile:
+    """Write a solo set-up with the profile of that text in force, which is returned.
+
+    Raises:
+        UsageError: ``profile.invalid``.
+        LinkFailed: ``file.unwritable``.
+    """
+    now = SystemClock().now()
+    root = keys.make_root(whose.organisation, now, test=whose.test)
+    _write_people(home, root, whose.technician, whose.approver, phrases, now)
+    phrase = phrases[whose.approver]
+    office_key = _write_office(home, reached.ca_file, reached.issued, phrase)
+    pinned = Pinned(office_key, reached.url, _sha256(reached.ca_file))
+    installed = profiles.install(home.profiles, profiles.pin(profile, pinned), root)
+    by_chance = "".join(secrets.choice(LETTERS) for _n in range(4))
+    field_id = whose.field_id or by_chance
+    people = (whose.technician, whose.approver)
+    home.write_settings(Settings("solo", field_id, installed.name, *people))
+    return installed
 
 
 def _check(home: Home, technician: str, approver: str, url: str) -> None:
@@ -122,7 +166,8 @@ def _check(home: Home, technician: str, approver: str, url: str) -> None:
         raise UsageError("setup.url", url=url)
 
 
-def _read_credentials(path: Path) -> Json:
+def read_credentials(path: Path) -> Json:
+    """What the provider issued. Raises UsageError ``setup.credentials``."""
     try:
         data = json.loads(path.read_text("utf-8"))
         if all(isinstance(v, str) for v in data.values()):
@@ -176,7 +221,7 @@ def _write_people(
     root: keys.Operator,
     technician: str,
     approver: str,
-    phrases: dict[str, str | None],
+    phrases: Mapping[str, str | None],
     now: datetime,
 ) -> None:
     write_private(home.path / "root.pem", root.certificate.public_bytes(Encoding.PEM))

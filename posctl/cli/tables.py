@@ -15,7 +15,7 @@ from posctl.model.cells import cells, padded, wrap
 _GAP = 2
 _SPARED = ("holder", "tid")
 """Columns to go first where a terminal is narrow: `show` and JSON have them."""
-_TABLES = ("orders", "events", "ports", "readers", "settings", "profiles")
+_TABLES = ("orders", "events", "ports", "readers", "settings", "profiles", "problems")
 """Of these even an empty one is told."""
 
 

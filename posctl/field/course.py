@@ -113,7 +113,7 @@ def run(
     try:
         found = _look(session, driver, means)
         looked(found)
-        journal = _open_order(session, found, means)
+        journal = open_order(session, found, means)
         proposed = _continue(session, journal, driver, means)
         return replace(proposed, serial_bytes=driver.traffic)
     finally:
@@ -174,7 +174,7 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
         found = look(place, driver, merchant=means.merchant)
     except IdentityMismatch as mismatch:
         evidence = {"reason": mismatch.code, **mismatch.params}
-        _new_journal(session, means).append("look.refused", evidence)
+        new_journal(session, means).append("look.refused", evidence)
         raise
     place.person.tell(
         "look.done",
@@ -186,7 +186,8 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
     return found
 
 
-def _open_order(session: Session, found: Look, means: Means) -> Journal:
+def open_order(session: Session, found: Look, means: Means) -> Journal:
+    """Raises CheckFailed ``order.open``, ``order.at_office``, ``order.unconfirmed``."""
     place = session.place
     for other in place.orders_at(found.mid, found.tid):
         same = other.mid in ("", found.mid) or other.tid == found.tid
@@ -197,7 +198,7 @@ def _open_order(session: Session, found: Look, means: Means) -> Journal:
             )
         if other.mid == found.mid and _lags(other, found):
             raise CheckFailed("order.unconfirmed", order=other.number)
-    journal = _new_journal(session, means)
+    journal = new_journal(session, means)
     write_json(place.means_file(journal.number), means.to_json())
     journal.append("look.done", found.evidence())
     return journal
@@ -211,7 +212,8 @@ def _lags(other: Order, found: Look) -> bool:
     return shown == (other.old_mask, other.old_version)
 
 
-def _new_journal(session: Session, means: Means) -> Journal:
+def new_journal(session: Session, means: Means) -> Journal:
+    """An order that was opened, before its first look."""
     place, profile = session.place, session.place.profile
     with exclusive(place.log, "new order"):
         field_id = place.home.settings.field_id

@@ -69,3 +69,8 @@ class Home:
     def profile(self, now: datetime) -> Profile:
         name = self.settings.profile
         return profiles.load(self.profiles, name, self.root, now)
+
+    def profile_text(self, now: datetime) -> str:
+        """The signed text of the profile in force."""
+        name = self.settings.profile
+        return profiles.load_text(self.profiles, name, self.root, now)

@@ -24,6 +24,7 @@ from posctl.model.profile import Pinned, Profile
 from posctl.store.files import write_private
 from posctl.store.keys import ROOT, Operator, check_signature
 
+_PINNED = "\n[pinned]\n"
 _MALFORMED = (ValueError, TypeError, RecursionError, ZoneInfoNotFoundError)
 
 
@@ -60,7 +61,12 @@ def text_of(name: str) -> str:
 def pin(text: str, pinned: Pinned) -> str:
     """``text`` with the pinned table at its end."""
     lines = [f'{k} = "{v}"' for k, v in msgspec.structs.asdict(pinned).items()]
-    return text.rstrip("\n") + "\n\n[pinned]\n" + "\n".join(lines) + "\n"
+    return text.rstrip("\n") + "\n" + _PINNED + "\n".join(lines) + "\n"
+
+
+def unpinned(text: str) -> str:
+    """``text`` as it was before ``pin``."""
+    return text.rpartition(_PINNED)[0] if _PINNED in text else text
 
 
 def parse(text: str, *, source: str) -> Profile:
@@ -100,6 +106,12 @@ def load(folder: Path, name: str, root: x509.Certificate, now: datetime) -> Prof
         UsageError: ``profile.missing``, ``profile.invalid``.
         CheckFailed: ``profile.signature``.
     """
+    text = load_text(folder, name, root, now)
+    return parse(text, source=str(folder / f"{name}.toml"))
+
+
+def load_text(folder: Path, name: str, root: x509.Certificate, now: datetime) -> str:
+    """Its text, signed. Raises as ``load``, but for ``profile.invalid``."""
     path = folder / f"{name}.toml"
     try:
         text = path.read_text("utf-8")
@@ -112,4 +124,4 @@ def load(folder: Path, name: str, root: x509.Certificate, now: datetime) -> Prof
         raise CheckFailed("profile.signature", path=str(path)) from None
     if signer.role != ROOT:
         raise CheckFailed("profile.signature", path=str(path))
-    return parse(text, source=str(path))
+    return text

@@ -27,16 +27,21 @@ from posctl.cli.options import (
     shop_option,
     wait_card_option,
 )
-from posctl.cli.people import field_session, find_in_place, office_session
+from posctl.cli.people import (
+    field_session,
+    find_in_place,
+    office_session,
+    profile_to_read_with,
+)
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_view, say_found, what_next
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from posctl.field.course import Means, Proposed
     from posctl.field.look import Look
-    from posctl.field.place import Session
+    from posctl.model.profile import Profile
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,6 +76,8 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
 
 
 @command(change, "run", "help.change.run")
+@click.option("--rehearse", is_flag=True, help=_("option.rehearse"))
+@click.option("--then-change", is_flag=True, help=_("option.then_change"))
 @_means_options(new_shop_option)
 @operator_option
 @home_option
@@ -79,7 +86,30 @@ def run(
     home: Path,
     operator: str | None,
     shop: str | None,
-    **means: Any,
+    rehearse: bool,
+    then_change: bool,
+    **given: Any,
+) -> Json:
+    if then_change and not rehearse:
+        raise UsageError("rehearse.missing")
+    if not rehearse:
+        return _run(console, home, operator, shop, given)
+    from posctl.cli import rehearsal
+
+    profile = profile_to_read_with(console, home, None)
+    report = rehearsal.rehearse(console, home, operator, _means(profile, given))
+    if not rehearsal.begins(console, report, go_on=then_change):
+        return report if console.as_json else {}
+    done = _run(console, home, operator, shop, given)
+    return {**done, "rehearsal": report} if console.as_json else done
+
+
+def _run(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    shop: str | None,
+    means: dict[str, Any],
 ) -> Json:
     from posctl.field import course
 
@@ -90,7 +120,7 @@ def run(
     def looked(found: Look) -> None:
         remember_shop(console, shop, merchant=found.mid, port=means["port"])
 
-    proposed = course.run(session, _means(session, means), looked)
+    proposed = course.run(session, _means(session.place.profile, means), looked)
     _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
@@ -133,19 +163,19 @@ def _field_resume(
         )
     session = field_session(console, home, operator)
     chosen = {**means, "port": means["port"] or order.address}
-    proposed = course.resume(session, number, _means(session, chosen))
+    proposed = course.resume(session, number, _means(session.place.profile, chosen))
     remember_shop(console, shop, port=means["port"])
     _remember_means(console, shop, proposed.means)
     return _proposed(console, proposed)
 
 
-def _means(session: Session, given: dict[str, Any]) -> Means:
+def _means(profile: Profile, given: dict[str, Any]) -> Means:
     """Of a terminal without a cable nobody asks the port."""
     from posctl.field.course import Means
     from posctl.field.label import ADDRESS
 
     others = {name: value for name, value in given.items() if name != "port"}
-    by_label = session.place.profile.terminal.protocol == ADDRESS
+    by_label = profile.terminal.protocol == ADDRESS
     address = ADDRESS if by_label else choose_port(given["port"])
     return Means(address=address, **others)
 

@@ -188,6 +188,11 @@ MESSAGES: dict[str, str] = {
     "option.corporate": "The new account is a company's, not a card.",
     "option.agent": "Who acts for the merchant; a mandate must be registered.",
     "option.bin_table": "CSV that tells a typed card's kind: bin, type, length.",
+    "option.rehearse": "First read the terminal, build its twin on emulators and play"
+    " the whole change there; then ask whether to begin the real one. With --json it"
+    " is not begun.",
+    "option.then_change": "After a rehearsal that passed begin the real change without"
+    " asking.",
     "option.freeze_reason": "Why it is frozen.",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
@@ -339,6 +344,25 @@ MESSAGES: dict[str, str] = {
     " not match before",
     "fallback.confirm": "\n  The verification service is busy ({cause}). Later it may"
     " answer; or {other} is made in its place.",
+    # rehearsal
+    "word.rehearsal": "REHEARSAL |",
+    "rehearse.read": "the real terminal was read, nothing was written: merchant {mid},"
+    " terminal {tid}, serial {serial}, shows {account}; {transactions}"
+    " transactions, {amount} yuan are not settled",
+    "rehearse.builds": "building the terminal's twin",
+    "rehearse.clock_set": "closed now: the twin's clock is set to {opens}, when a"
+    " change may be made next",
+    "rehearse.step": "\n  {number}. {title}",
+    "rehearse.asked": "asked: {question} > answered here: {answer}",
+    "rehearse.cooling": "{hours} hours of cooling-off: the twin's clock is set to after"
+    " them",
+    "rehearse.ended": "the rehearsal ends here: {reason}",
+    "rehearse.nothing_changed": "nothing was changed: terminal, orders and account"
+    " are as they were",
+    "rehearse.begin": "\n  Begin the REAL change now?"
+    "\n  merchant  {mid}, terminal {tid}\n  {found}",
+    "rehearse.clear": "Nothing was found that stands in its way.",
+    "rehearse.hindered": "Problems that stand in its way: {count}, see above.",
     # demo and emulate
     "demo.hidden": "(not shown)",
     "demo.title": "{number}. {title}",
@@ -381,6 +405,7 @@ WARNINGS = frozenset(
 
 ALWAYS_SAID = frozenset(
     {"approve.shown", "document.wanted", "emulate.answers", "emulate.ready"}
+    | {"rehearse.nothing_changed"}
     | {"preflight.batch", "propose.terms"}
 )
 """What a later question or a signature is about."""
@@ -404,6 +429,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "posctl change run --shop noodles --port /dev/ttyUSB0 --pictures photos",
         "posctl change run --shop noodles",
         "posctl change run --typed --port COM3",
+        "posctl change run --rehearse --shop noodles",
     ),
     "change approve": (f"posctl change approve {_ORDER}",),
     "change commit": (
@@ -450,7 +476,7 @@ _CODED = frozenset(
         *("state", "result", "terminal", "holder", "kind", "source", "standing"),
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
-        *("name", "reason", "check_digit", "tag"),
+        *("name", "reason", "check_digit", "tag", "happened"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""

@@ -34,10 +34,11 @@ def run_stage(context: Context, stage: Stage) -> Json:
     Raises:
         PosctlError: what the first step that did not pass raised; recorded.
     """
-    return verify(context.journal, stage, lambda name: _run(context, name))
+    return verify(context.journal, stage, lambda name: run_step(context, name))
 
 
-def _run(context: Context, name: str) -> Json:
+def run_step(context: Context, name: str) -> Json:
+    """The evidence of one; nothing is recorded. Raises what it raises."""
     module = import_module(f"{__name__}.{name}")
     evidence: Json = module.run(context)
     return evidence

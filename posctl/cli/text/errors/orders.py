@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 ERRORS: dict[str, tuple[str, str]] = {
+    "rehearse.not_here": (
+        "no rehearsal: there is no emulator for {what}",
+        "posctl change checklist tells what the real change will want",
+    ),
+    "rehearse.stopped": (
+        "the rehearsal stopped at `{step}`: {cause}; the real change would too, and"
+        " was not begun. It found: {found}",
+        "mend what the rehearsal found, then rehearse again",
+    ),
+    "rehearse.no_answer": (
+        "the rehearsal has no answer to: {asked}",
+        "go on without a rehearsal, and have the answer at hand",
+    ),
+    "rehearse.missing": (
+        "--then-change is for after a rehearsal",
+        "add --rehearse",
+    ),
     "order.over": (
         "order {order} is over: {state} ({reason}); nothing of it goes on",
         "a new try is a new order: posctl change run",
