@@ -168,3 +168,18 @@ def test_arguments_that_make_no_sense_are_usage_errors(
 ) -> None:
     assert site.run(*words).code == 2
     assert not list(site.home.parent.rglob("*x.lock"))
+
+
+@pytest.mark.req("R36")
+def test_a_clock_that_runs_on_is_no_difference_of_two_reads(site: Site) -> None:
+    """A second may pass between the two reads of a back-up."""
+    from posctl.field.backup import parameters
+    from posctl.terminals import open_terminal
+
+    names = {"tid": "terminalID", "clock": "terminalClock"}
+    driver = open_terminal("poslink", site.bench.port, variables=names)
+    try:
+        read = parameters(driver, sorted(names))
+    finally:
+        driver.close()
+    assert read["tid"] and "clock" not in read

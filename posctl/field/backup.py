@@ -18,6 +18,9 @@ from posctl.model.errors import CheckFailed, UsageError
 from posctl.store.files import read_json, remove, write_private
 from posctl.terminals import TerminalDriver
 
+_RUNNING = ("clock",)
+"""Differs between two reads of the same terminal: no parameter to keep."""
+
 
 def back_up(place: FieldPlace, journal: Journal, driver: TerminalDriver) -> Order:
     """Store the terminal's parameters and prove that the copy can be used.
@@ -78,10 +81,11 @@ def check_same(stored: Json, second: Json) -> None:
 
 
 def parameters(driver: TerminalDriver, names: Sequence[str]) -> Json:
-    """Who the terminal is, and those of its variables."""
+    """Who the terminal is, and those of its variables that stand still."""
     deadline = Deadline(LOOK_SECONDS)
     identity = driver.identify(deadline)
-    values = driver.read_variables(names, deadline)
+    standing = [name for name in names if name not in _RUNNING]
+    values = driver.read_variables(standing, deadline)
     return {
         "serial": identity.serial,
         "model": identity.model,
