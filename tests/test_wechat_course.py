@@ -17,6 +17,8 @@ from emulator.acquirer.partners import add_wechatpay
 from emulator.acquirer.wechatpay import Course
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.faults import Fault
+from posctl.model.errors import PosctlError
+from posctl.office import commit
 from posctl.office.watch import look_again
 
 SUB = "1900006491"
@@ -136,9 +138,37 @@ def test_a_post_that_may_not_have_arrived_stays_unknown_then_manual(
     site.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
     assert site.commit(number).code == 8
     asked = site.commit(number)
-    assert (asked.code, asked.error["code"]) == (9, "commit.older_store")
+    assert (asked.code, asked.error["code"]) == (9, "commit.manual")
     assert (posts(site), site.account()) == (0, OLD_NUMBER)
     assert site.run("orders", "show", number).ok()["state"] == "MANUAL"
+
+
+@pytest.mark.req("R41")
+def test_a_post_that_never_arrived_frees_the_merchant_in_the_end(
+    make_wechat: MakeWeChat,
+) -> None:
+    """As long as a proposal is valid it may yet turn up; then it cannot any more."""
+    ahead = [0.0]
+    site = make_wechat(
+        clock=lambda: time.time() + ahead[0],
+        **{"undecided_hours = 24": "undecided_hours = 0"},
+    )
+    number = approved(site)
+    site.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
+    assert (site.commit(number).code, site.commit(number).code) == (8, 9)
+
+    def after(days: int) -> str:
+        ahead[0] = days * 86400.0
+        late = office(site, timedelta(days=days))
+        try:
+            return str(commit.commit(late, number, 1.0).state)
+        except PosctlError as failure:
+            return failure.code
+
+    assert after(14) == "commit.manual"
+    assert after(16) == "commit.never_arrived"
+    assert site.run("orders", "show", number).ok()["state"] == "REJECTED"
+    assert (posts(site), site.account()) == (0, OLD_NUMBER)
 
 
 @pytest.mark.req("R41")

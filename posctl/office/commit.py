@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 
 from posctl.change.effects import Disputed, perform, settle
 from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order, order_over
 from posctl.change.states import TRANSITIONS, State
 from posctl.model.canonical import Json
-from posctl.model.clock import stamp
+from posctl.model.clock import moment, stamp
 from posctl.model.deadline import Deadline
 from posctl.model.errors import (
     CheckFailed,
@@ -34,6 +35,7 @@ from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
 from posctl.office.steps.identity import check_identity
 from posctl.providers import ApplicationStatus, Capability, Need, Progress
+from posctl.store.eventlog import Event
 from protocols.sensitive import consistent
 
 
@@ -181,7 +183,8 @@ class Commit:
 
     def _by_hand(self) -> OtherChannel:
         order = self.journal.order
-        code = "commit.manual" if order.application else "commit.older_store"
+        known = order.application or order.apply_commits
+        code = "commit.manual" if known else "commit.older_store"
         return OtherChannel(code, order=order.number, state=str(order.state))
 
     def _check_again(self) -> OpenedAccount:
@@ -215,13 +218,35 @@ class Commit:
 
         Raises:
             OtherChannel: ``commit.manual``, as long as it has decided nothing.
+            CheckFailed: ``commit.never_arrived``; the order ends there.
         """
-        if not self.journal.order.application:
+        order = self.journal.order
+        if not order.application and not order.apply_commits:
             raise self._by_hand()
         status = self.ask()
         if status.progress in _UNDECIDED:
-            raise self._by_hand()
+            if not self._never_arrived(status):
+                raise self._by_hand()
+            reason = {"raw": status.raw, "reason": "commit.never_arrived"}
+            self.journal.append("provider.rejected", reason)
+            raise CheckFailed("commit.never_arrived", order=order.number)
         self._report(status)
+
+    def _never_arrived(self, status: ApplicationStatus) -> bool:
+        """A request that got no answer, for as long as a proposal is valid; what the
+        provider shows now is the old account, and nothing is pending."""
+        order, days = self.journal.order, self.place.profile.order.valid_days
+        if order.application or status.mask:
+            return False
+        intended = [e for e in self._events() if e.kind == "apply.intended"]
+        age = self.place.clock.now() - moment(intended[-1].time)
+        shown = self.application.read_binding().effective
+        old = order.old_mask or order.provider_mask
+        is_old = shown is not None and consistent(shown, old) is not None
+        return is_old and age > timedelta(days=days)
+
+    def _events(self) -> list[Event]:
+        return self.journal.log.events(self.journal.number)
 
     def read_back(self) -> None:
         """The final state once more, and the account where the provider shows it (R38,
@@ -264,7 +289,7 @@ class Commit:
         """What the provider says of the application; where its number was lost, what it
         shows of the account."""
         order = self.journal.order
-        if order.application != LOST:
+        if order.application not in ("", LOST):
             return self.application.query()
         found = self.application.read_binding()
         if found.effective and _same(found.effective, order):

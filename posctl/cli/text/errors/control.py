@@ -30,6 +30,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "{order} is at the provider already ({state})",
         "posctl change rollback {order}",
     ),
+    "commit.never_arrived": (
+        "the application of {order} never arrived at the provider: the old account"
+        " stays",
+        "propose it again: posctl change run",
+    ),
     "commit.amount": (
         "the merchant has to tell the amount that arrives on the new account",
         "posctl change amount {order}",
