@@ -17,6 +17,7 @@ from posctl.model.profile import Profile
 from posctl.store.eventlog import EventLog
 from posctl.store.files import remove
 from posctl.store.home import Home
+from posctl.store.keys import Trust
 
 INBOX_SECONDS = 10.0
 """How long another process may take with the same inbox."""
@@ -26,6 +27,8 @@ class Place:
     """One of the two places. ``folder`` is its part of the set-up."""
 
     holder: ClassVar[Holder]
+    vouches: ClassVar[str]
+    """The event after which an order's profile is known to have been in force."""
 
     def __init__(self, home: Home, clock: Clock, person: Person) -> None:
         self.home = home
@@ -36,7 +39,31 @@ class Place:
 
     @cached_property
     def profile(self) -> Profile:
-        return self.home.profile(self.clock.now())
+        """The one in force, never older than one that an order here was made under (at
+        the office: was approved under; what a file says of itself counts for nothing).
+
+        Raises:
+            CheckFailed: ``profile.downgraded``, ``profile.signature``.
+        """
+        found = self.home.profile(self.clock.now())
+        newest = self.log.newest_profile(found.name, self.vouches)
+        if found.version < newest:
+            raise CheckFailed(
+                "profile.downgraded", name=found.name, now=found.version, known=newest
+            )
+        return found
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose signatures count, by a list no older than the last approval's.
+
+        Raises:
+            CheckFailed: ``revocations.old``, ``revocations.signature``.
+        """
+        found, newest = self.home.trust, self.log.newest_revocations()
+        if found.number < newest:
+            raise CheckFailed("revocations.old", now=found.number, known=newest)
+        return found
 
     def journal(self, number: str) -> Journal:
         return Journal(self.log, self.holder, number)

@@ -165,6 +165,7 @@ def _record(
         "name_grade": grade,
         "cooling_hours": hours,
         "account_id": account_id(session, account.new),
+        "revocations": session.place.trust.number,
     }
     order = journal.append("order.approved", approval)
     return cool(session, journal) if hours else order
@@ -209,12 +210,15 @@ def _check_two_people(session: Session, journal: Journal) -> None:
 
 
 def check_valid(session: Session, journal: Journal) -> None:
-    """Still valid, and under the very profile that it was made with (R5, R34).
+    """Still valid, under the very profile that it was made with, and by a technician
+    whose certificate counts still (R5, R34).
 
     Raises:
-        CheckFailed: ``order.expired``, the order ends there; ``profile.differs``.
+        CheckFailed: ``order.expired``, the order ends there; ``profile.differs``;
+            ``signature.revoked``.
     """
     order, profile = journal.order, session.place.profile
+    session.place.trust.check(_last(journal, "order.received")["fingerprint"])
     if order.profile_sha256 != profile.sha256:
         raise CheckFailed("profile.differs", order=order.number)
     until = valid_until(session, journal)
@@ -249,9 +253,8 @@ def _check_signer(
     session: Session, order: Order, digest: str, proof: Json, name: str
 ) -> Signer:
     place = session.place
-    signer = check_signature(
-        place.home.root, PURPOSE, digest, proof, at=place.clock.now()
-    )
+    now = place.clock.now()
+    signer = check_signature(place.trust, PURPOSE, digest, proof, at=now)
     if signer.role != APPROVER:
         raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
     if signer.name != name:

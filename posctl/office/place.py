@@ -22,11 +22,15 @@ from posctl.store.files import write_private
 from posctl.store.home import Home
 from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
 
+OFFICE = "office"
+"""Whose passphrase that of the office's secrets is, where no operator shares it."""
+
 
 class OfficePlace(Place):
     """The office's store. What needs no secret works without a passphrase."""
 
     holder = Holder.OFFICE
+    vouches = "order.approved"
 
     def order_path(self, number: str) -> Path:
         """Where the order file with its sealed pictures waits for the submission."""
@@ -71,7 +75,7 @@ class OfficePlace(Place):
         return order
 
     def _read(self, path: Path) -> OrderFile:
-        file = orderfile.read(path, self.home.root, self.clock.now())
+        file = orderfile.read(path, self.trust, self.clock.now())
         if file.signer.role != TECHNICIAN or file.sender is not Holder.FIELD:
             raise CheckFailed(
                 "signature.role", role=file.signer.role, needed=TECHNICIAN
@@ -128,12 +132,14 @@ class Secrets:
         return bytes.fromhex(text) if text else None
 
 
+def secret_files(home: Home) -> tuple[Path, Path]:
+    """The sealing key and the provider's credentials, each in a box."""
+    return home.office / "seal.key", home.office / "credentials.key"
+
+
 def open_secrets(home: Home, passphrase: str | None) -> Secrets:
     """Raises CheckFailed ``passphrase.*``, UsageError ``office.missing``."""
-    seal_file, credentials_file = (
-        home.office / "seal.key",
-        home.office / "credentials.key",
-    )
+    seal_file, credentials_file = secret_files(home)
     if not seal_file.exists():
         raise UsageError("office.missing", path=str(home.office))
     seal_key = unprotect(seal_file, passphrase)

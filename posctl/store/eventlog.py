@@ -334,6 +334,26 @@ class EventLog:
         sql = "SELECT 1 FROM events WHERE head = ? OR hash = ? LIMIT 1"
         return {head for head in heads if self._rows(sql, (head, head))}
 
+    def newest_profile(self, name: str, vouched: str) -> int:
+        """The highest version of that profile under which an order was opened that has
+        an event ``vouched``; 0 where none has."""
+        (row,) = self._rows(
+            "SELECT MAX(CAST(json_extract(o.payload, '$.profile_version') AS INTEGER))"
+            " FROM events o JOIN events v ON v.order_id = o.order_id AND v.kind = ?"
+            " WHERE o.kind = 'order.opened'"
+            " AND json_extract(o.payload, '$.profile') = ?",
+            (vouched, name),
+        )
+        return int(row[0] or 0)
+
+    def newest_revocations(self) -> int:
+        """The highest number of a list that an approval names; 0 where none does."""
+        (row,) = self._rows(
+            "SELECT MAX(CAST(json_extract(payload, '$.revocations') AS INTEGER))"
+            " FROM events WHERE kind = 'order.approved'"
+        )
+        return int(row[0] or 0)
+
     def all_events(self) -> Iterator[Event]:
         """In the order in which this store came to know them."""
         for row in self._stream(
