@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
 from posctl.change.journal import last_payload
-from posctl.change.order import Order, check_makers, replay
+from posctl.change.order import Order, check_makers, replay, was_received
 from posctl.change.orderfile import OrderFile
 from posctl.change.place import Place
 from posctl.change.states import Holder
@@ -43,7 +43,7 @@ class OfficePlace(Place):
         file = self._read(path)
         events = self.log.events(file.number)
         check_makers(file.events, len(events), Holder.FIELD)
-        known = any(event.kind == "order.received" for event in events)
+        known = any(was_received(event, Holder.OFFICE) for event in events)
         against = None if known else self._why_not(file)
         self.log.absorb(file.events, file.attachments)
         return self._receive(file, path, against)

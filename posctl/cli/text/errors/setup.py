@@ -69,6 +69,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the certificate that signed this was revoked on {since}",
         "ask the office who made it; posctl operator list",
     ),
+    "clock.back": (
+        "this machine's clock is behind the last event of order {order}, {last}",
+        "set the clock; if it was wrong then, posctl change rollback {order}",
+    ),
     "revocations.signature": (
         "{path} is not signed by the organisation's root",
         "restore the signed list of revocations",
