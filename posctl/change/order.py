@@ -245,6 +245,11 @@ def fold(before: Json | None, event: Event) -> Json:
     return _after(order, event).to_json()
 
 
+def profile_of(order: Order) -> tuple[str, int, str]:
+    """Name, version and hash of the profile that it was made under, as it says."""
+    return order.profile, order.profile_version, order.profile_sha256
+
+
 def was_received(event: Event, by: Holder) -> bool:
     """Whether that place took the order over here; its time is that of its clock."""
     return event.kind == RECEIVED and event.payload["by"] == str(by)

@@ -28,7 +28,7 @@ class Place:
 
     holder: ClassVar[Holder]
     vouches: ClassVar[str]
-    """The event after which an order's profile is known to have been in force."""
+    """The event that names the profile in force here."""
 
     def __init__(self, home: Home, clock: Clock, person: Person) -> None:
         self.home = home
@@ -39,14 +39,14 @@ class Place:
 
     @cached_property
     def profile(self) -> Profile:
-        """The one in force, never older than one that an order here was made under (at
-        the office: was approved under; what a file says of itself counts for nothing).
+        """The one in force, never older than one that was in force here when an order
+        was opened or received (what an order file says of itself counts for nothing).
 
         Raises:
             CheckFailed: ``profile.downgraded``, ``profile.signature``.
         """
         found = self.home.profile(self.clock.now())
-        newest = self.log.newest_profile(found.name, self.vouches)
+        newest = self.log.newest_profile(found.name, self.vouches, str(self.holder))
         if found.version < newest:
             raise CheckFailed(
                 "profile.downgraded", name=found.name, now=found.version, known=newest

@@ -23,7 +23,7 @@ from posctl.change.approval import (
     request_of,
 )
 from posctl.change.journal import Journal, exclusive, last_payload
-from posctl.change.order import Order, order_over, was_received
+from posctl.change.order import Order, order_over, profile_of, was_received
 from posctl.change.person import Person
 from posctl.change.states import Holder, State
 from posctl.model.canonical import Json
@@ -221,7 +221,7 @@ def check_valid(session: Session, journal: Journal) -> None:
     """
     order, profile = journal.order, session.place.profile
     session.place.trust.check(_last(journal, "order.received")["fingerprint"])
-    if order.profile_sha256 != profile.sha256:
+    if profile_of(order) != (profile.name, profile.version, profile.sha256):
         raise CheckFailed("profile.differs", order=order.number)
     until, now = valid_until(session, journal), session.place.clock.now()
     if now < moment(order.changed) - _CLOCK_MAY_STEP:

@@ -11,7 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
 from posctl.change.journal import last_payload
-from posctl.change.order import Order, check_makers, replay, was_received
+from posctl.change.order import (
+    RECEIVED,
+    Order,
+    check_makers,
+    profile_of,
+    replay,
+    was_received,
+)
 from posctl.change.orderfile import OrderFile
 from posctl.change.place import Place
 from posctl.change.states import Holder
@@ -30,7 +37,7 @@ class OfficePlace(Place):
     """The office's store. What needs no secret works without a passphrase."""
 
     holder = Holder.OFFICE
-    vouches = "order.approved"
+    vouches = RECEIVED
 
     def order_path(self, number: str) -> Path:
         """Where the order file with its sealed pictures waits for the submission."""
@@ -67,6 +74,8 @@ class OfficePlace(Place):
                     "head": file.head,
                     "signer": file.signer.name,
                     "fingerprint": file.signer.fingerprint,
+                    "profile": self.profile.name,
+                    "profile_version": self.profile.version,
                 },
             )
         if fresh and against:
@@ -91,7 +100,7 @@ class OfficePlace(Place):
     def _why_not(self, file: OrderFile) -> CheckFailed | None:
         """Why a new order may not go on here; None when it may (R14)."""
         order, profile = replay(file.events), self.profile
-        if order.profile_sha256 != profile.sha256:
+        if profile_of(order) != (profile.name, profile.version, profile.sha256):
             return CheckFailed("profile.differs", order=order.number)
         if order.steps != profile.verification.steps:
             return CheckFailed("order.steps", order=order.number, kind="order.opened")

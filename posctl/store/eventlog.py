@@ -334,15 +334,14 @@ class EventLog:
         sql = "SELECT 1 FROM events WHERE head = ? OR hash = ? LIMIT 1"
         return {head for head in heads if self._rows(sql, (head, head))}
 
-    def newest_profile(self, name: str, vouched: str) -> int:
-        """The highest version of that profile under which an order was opened that has
-        an event ``vouched``; 0 where none has."""
+    def newest_profile(self, name: str, kind: str, by: str) -> int:
+        """The highest version of that profile that the events of this kind name; of
+        those that say by which place they were made, only that place's. 0: none."""
         (row,) = self._rows(
-            "SELECT MAX(CAST(json_extract(o.payload, '$.profile_version') AS INTEGER))"
-            " FROM events o JOIN events v ON v.order_id = o.order_id AND v.kind = ?"
-            " WHERE o.kind = 'order.opened'"
-            " AND json_extract(o.payload, '$.profile') = ?",
-            (vouched, name),
+            "SELECT MAX(CAST(json_extract(payload, '$.profile_version') AS INTEGER))"
+            " FROM events WHERE kind = ? AND json_extract(payload, '$.profile') = ?"
+            " AND COALESCE(json_extract(payload, '$.by'), ?) = ?",
+            (kind, name, by, by),
         )
         return int(row[0] or 0)
 
