@@ -183,8 +183,8 @@ NEEDS_MORE = {
     *("change amount", "orders erase", "profile sign", "profile verify"),
     "operator passphrase",
 }
-"""In test_procedure.py, test_threat_operators.py: a provider that asks for it, years, the
-root's key, passphrases."""
+"""In test_procedure.py and test_threat_operators.py: a provider that asks for it, the
+root's key, years, passphrases."""
 
 
 def test_a_name_that_the_console_cannot_carry_is_refused_in_words(

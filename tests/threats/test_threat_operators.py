@@ -167,6 +167,17 @@ def test_a_revoked_approver_does_nothing_more(site: Site, tmp_path: Path) -> Non
         refused(site.run(*take, "--operator", "zhao"), "signature.revoked")
 
 
+@pytest.mark.req("R2")
+def test_a_terminal_list_of_a_revoked_approver(site: Site) -> None:
+    """Fetched again by another one, it is good."""
+    site.run("operator", "issue", "zhao", "--role", "approver").ok()
+    revoke(site, "wang")
+    with nothing_changes(site):
+        refused(site.propose(), "signature.revoked")
+    site.run("merchant", "fetch", MID, "--operator", "zhao").ok()
+    assert site.propose().ok()["state"] == "PROPOSED"
+
+
 @pytest.mark.req("R45")
 def test_a_receipt_of_before_the_revocation_stays_good(
     site: Site, tmp_path: Path

@@ -138,9 +138,11 @@ def test_names_that_an_operator_writes(site: Site, tmp_path: Path) -> None:
 @pytest.mark.req("R34")
 def test_a_calendar_has_no_line_but_ours() -> None:
     now = datetime.now(UTC)
-    item = {"order": EVIL, "expires": "2026-12-01T00:00:00.000Z", "state": EVIL}
-    lines = calendar([item], now, 3).replace("\r\n ", "").split("\r\n")
-    assert not [line for line in lines if line.strip().startswith(LINE)]
+    evil = "A\r\nBEGIN:VEVENT\nSUMMARY:x"
+    item = {"order": evil, "expires": "2026-12-01T00:00:00.000Z", "state": evil}
+    lines = calendar([item], now, 3).split("\r\n")
+    assert lines.count("BEGIN:VEVENT") == 1
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_request_that_writes_lines(site: Site, tmp_path: Path) -> None:
