@@ -12,6 +12,7 @@ from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import home_option
+from posctl.cli.people import new_passphrase, opened_home, root_operator
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock, stamp
@@ -37,7 +38,7 @@ def operator() -> None:
 def list_operators(console: Console, home: Path) -> Json:
     from posctl.store import keys
 
-    found, now = _home(home), SystemClock().now()
+    found, now = opened_home(home), SystemClock().now()
     shown = [
         _view(found.trust, keys.certificate_of(found.operators, name), now)
         for name in keys.operator_names(found.operators)
@@ -81,10 +82,9 @@ def issue(console: Console, home: Path, role: str, name: str) -> Json:
     Raises:
         UsageError: ``setup.name``, ``operator.exists``, ``root.absent``.
     """
-    from posctl.cli.people import new_passphrase, root_operator
     from posctl.store import keys
 
-    found, now = _home(home), SystemClock().now()
+    found, now = opened_home(home), SystemClock().now()
     _check_name(found, name)
     root = root_operator(console, found)
     is_test = keys.is_open(found.path / "root.key")
@@ -120,10 +120,9 @@ def revoke(console: Console, home: Path, name: str) -> Json:
     Raises:
         UsageError: ``operator.missing``, ``root.absent``.
     """
-    from posctl.cli.people import root_operator
     from posctl.store import keys, revocation
 
-    found, now = _home(home), SystemClock().now()
+    found, now = opened_home(home), SystemClock().now()
     certificate = keys.certificate_of(found.operators, name)
     whose, trust = keys.fingerprint(certificate), found.trust
     if whose not in trust.revoked:
@@ -145,11 +144,10 @@ def passphrase(console: Console, home: Path, name: str) -> Json:
         UsageError: ``operator.missing``, ``operator.open``.
         CheckFailed: ``passphrase.*``.
     """
-    from posctl.cli.people import new_passphrase
     from posctl.office.place import OFFICE, secret_files
     from posctl.store import keys
 
-    found = _home(home)
+    found = opened_home(home)
     of_office = [path for path in secret_files(found) if path.is_file()]
     own = [] if name == OFFICE else [keys.key_file(found.operators, name)]
     boxes = [path for path in (*of_office, *own) if not keys.is_open(path)]
@@ -173,12 +171,3 @@ def _opens(path: Path, phrase: str) -> bool:
     except CheckFailed:
         return False
     return True
-
-
-def _home(path: Path) -> Home:
-    """Raises UsageError ``setup.missing``."""
-    from posctl.store.home import Home
-
-    home = Home(path)
-    assert home.settings  # noqa: S101 - reading them is the check
-    return home

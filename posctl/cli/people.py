@@ -29,7 +29,7 @@ def field_place(console: Console, home: Path) -> FieldPlace:
     """The field's store, with what came back from the office taken in."""
     from posctl.field.place import FieldPlace
 
-    place = FieldPlace(_opened(home), SystemClock(), console)
+    place = FieldPlace(opened_home(home), SystemClock(), console)
     place.collect()
     return place
 
@@ -38,12 +38,12 @@ def office_place(console: Console, home: Path) -> OfficePlace:
     """The office's store, with what arrived from the field taken in."""
     from posctl.office.place import OfficePlace
 
-    place = OfficePlace(_opened(home), SystemClock(), console)
+    place = OfficePlace(opened_home(home), SystemClock(), console)
     place.collect()
     return place
 
 
-def _opened(path: Path) -> Home:
+def opened_home(path: Path) -> Home:
     """No command makes a store by accident. Raises UsageError ``setup.missing``."""
     from posctl.store.home import Home
 
