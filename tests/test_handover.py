@@ -279,5 +279,5 @@ def test_read_refuses_numbers_that_are_paths(site: Site, sent: Path) -> None:
 
     rewrite(site, sent, rename)
     with pytest.raises(CheckFailed) as caught:
-        orderfile.read(sent, Home(site.home).root, datetime.now(UTC))
+        orderfile.read(sent, Home(site.home).trust, datetime.now(UTC))
     assert caught.value.code == "orderfile.unreadable"

@@ -25,7 +25,9 @@ def root() -> keys.Operator:
 def test_a_signature_tells_who_signed(root: keys.Operator) -> None:
     li = keys.issue(root, "li", keys.TECHNICIAN, NOW)
     proof = li.sign("order file", BODY)
-    signer = keys.check_signature(root.certificate, "order file", BODY, proof, at=NOW)
+    signer = keys.check_signature(
+        keys.Trust(root.certificate), "order file", BODY, proof, at=NOW
+    )
     assert (signer.name, signer.role) == ("li", keys.TECHNICIAN)
 
 
@@ -37,7 +39,7 @@ def test_a_signature_is_for_one_purpose_and_body(
 ) -> None:
     proof = keys.issue(root, "li", keys.TECHNICIAN, NOW).sign("order file", BODY)
     with pytest.raises(CheckFailed) as caught:
-        keys.check_signature(root.certificate, purpose, body, proof, at=NOW)
+        keys.check_signature(keys.Trust(root.certificate), purpose, body, proof, at=NOW)
     assert caught.value.code == "signature.wrong"
 
 
@@ -46,7 +48,7 @@ def test_a_certificate_has_its_time(root: keys.Operator, days: int) -> None:
     proof = keys.issue(root, "li", keys.TECHNICIAN, NOW).sign("x", BODY)
     at = NOW + timedelta(days=days)
     with pytest.raises(CheckFailed) as caught:
-        keys.check_signature(root.certificate, "x", BODY, proof, at=at)
+        keys.check_signature(keys.Trust(root.certificate), "x", BODY, proof, at=at)
     assert caught.value.code == "signature.certificate"
 
 
@@ -56,7 +58,7 @@ def test_an_operator_issues_nobody(root: keys.Operator) -> None:
     forged = keys.issue(li, "wang", keys.APPROVER, NOW)
     with pytest.raises(CheckFailed) as caught:
         keys.check_signature(
-            root.certificate, "x", BODY, forged.sign("x", BODY), at=NOW
+            keys.Trust(root.certificate), "x", BODY, forged.sign("x", BODY), at=NOW
         )
     assert caught.value.code == "signature.certificate"
 

@@ -62,7 +62,7 @@ def fits(data: object) -> bool:
 def read(path: Path, root: Path, at: str) -> str:
     """posctl's verdict: an error code, or nothing."""
     try:
-        orderfile.read(path, keys.load_certificate(root), moment(at))
+        orderfile.read(path, keys.Trust(keys.load_certificate(root)), moment(at))
     except CheckFailed as failure:
         return failure.code
     return ""
@@ -165,7 +165,7 @@ def test_a_file_that_is_too_large(verify: Verify, tmp_path: Path) -> None:
     assert details == ["not an order file", "larger than 32 MiB"]
     with pytest.raises(CheckFailed, match="unreadable") as caught:
         root = keys.load_certificate(VECTORS / "root.pem")
-        orderfile.read(path, root, datetime.now(UTC))
+        orderfile.read(path, keys.Trust(root), datetime.now(UTC))
     assert caught.value.params["reason"] == "larger than 32 MiB"
 
 
@@ -188,7 +188,7 @@ def test_a_fresh_file_is_read_alike_by_all(
     site: Site, sent: Path, verify: Verify
 ) -> None:
     home, now = Home(site.home), datetime.now(UTC)
-    ours = orderfile.read(sent, home.root, now)
+    ours = orderfile.read(sent, home.trust, now)
     assert fits(json.loads(sent.read_bytes()))
     assert verify(sent, home.path / "root.pem", stamp(now)) == {
         "ok": True,
@@ -210,7 +210,7 @@ def test_names_are_read_alike(
     person = keys.issue(root_of(home), name, keys.TECHNICIAN, now)
     data["proof"] = person.sign("order file", data["body"])
     sent.write_bytes(canonical(data))
-    ours = orderfile.read(sent, home.root, now).signer.name
+    ours = orderfile.read(sent, home.trust, now).signer.name
     told = verify(sent, home.path / "root.pem", stamp(now))
     assert (told["signer"], ours) == (name, name)
 

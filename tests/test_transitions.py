@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posctl.change.order import Order, fold
+from posctl.change.order import RECEIVED, Order, fold
 from posctl.change.states import (
     EFFECTS,
     FINAL,
@@ -118,7 +118,8 @@ def log(tmp_path: Path) -> Iterator[EventLog]:
 
 def play(log: EventLog, kinds: list[str], number: str = "AAAA-0001") -> Order:
     for kind in kinds:
-        log.append(number, kind, PAYLOADS.get(kind, {}))
+        holder = (log.projection(number) or {"holder": "field"})["holder"]
+        log.append(number, kind, _payload(kind, holder))
     return Order.from_json(log.projection(number) or {})
 
 
@@ -134,14 +135,14 @@ def test_the_course_to_effective_and_closed(log: EventLog) -> None:
 def test_every_kind_is_refused_in_every_other_state(kind: str) -> None:
     """Exhaustive: each state, with and without an open effect, in each place."""
     for state, effect, holder in product(State, (None, *EFFECTS), Holder):
-        before = _order(state, effect, holder).to_json()
+        before, event = _order(state, effect, holder).to_json(), _event(kind, holder)
         if _fits(kind, effect) and _allowed(kind, state, holder):
-            after = fold(before, _event(kind))
+            after = fold(before, event)
             thawed = State.PROPOSED if kind == THAWS else None
             assert after["state"] == (thawed or TRANSITIONS[kind][state])
             continue
         with pytest.raises(CheckFailed) as caught:
-            fold(before, _event(kind))
+            fold(before, event)
         assert caught.value.code == "order.transition"
 
 
@@ -165,8 +166,13 @@ def _order(state: State, effect: str | None, holder: Holder) -> Order:
     return Order.from_json({**opened, **changed})
 
 
-def _event(kind: str) -> Event:
-    payload = PAYLOADS.get(kind, {})
+def _payload(kind: str, holder: str) -> dict[str, object]:
+    """Of a reception the holder: he says it only of himself."""
+    return {"by": holder} if kind == RECEIVED else PAYLOADS.get(kind, {})
+
+
+def _event(kind: str, holder: str = Holder.FIELD) -> Event:
+    payload = _payload(kind, str(holder))
     return Event.chained("AAAA-0001", None, "2026-11-23T00:00:00.000Z", kind, payload)
 
 

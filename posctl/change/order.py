@@ -103,6 +103,8 @@ _DOCUMENT = {"kind": str, "sha256": str, "size": int, "type": str}
 NUMBER = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{5}")
 """Field and order: typable, and no two stores make the same one."""
 
+RECEIVED = "order.received"
+
 NOTHING_TO_CONFIRM = "n/a"
 """A profile's word for terminals that cannot show the change."""
 
@@ -243,6 +245,16 @@ def fold(before: Json | None, event: Event) -> Json:
     return _after(order, event).to_json()
 
 
+def profile_of(order: Order) -> tuple[str, int, str]:
+    """Name, version and hash of the profile that it was made under, as it says."""
+    return order.profile, order.profile_version, order.profile_sha256
+
+
+def was_received(event: Event, by: Holder) -> bool:
+    """Whether that place took the order over here; its time is that of its clock."""
+    return event.kind == RECEIVED and event.payload["by"] == str(by)
+
+
 def replay(events: Sequence[Event]) -> Order:
     """The order that these events make. Raises CheckFailed as ``fold``."""
     projection: Json | None = None
@@ -277,10 +289,18 @@ def _next_state(order: Order | None, event: Event) -> State:
     if event.kind in BEFORE_COMMIT and order and order.committed:
         raise _illegal(order, event)
     if order:
+        _check_receiver(order, event)
         _check_steps(order, event)
     if event.kind == THAWS and order and order.frozen_in:
         return order.frozen_in
     return following
+
+
+def _check_receiver(order: Order, event: Event) -> None:
+    """Whoever holds an order says only of itself that it was received: from the
+    office's own ``order.received`` on its validity counts."""
+    if event.kind == RECEIVED and event.payload.get("by") != str(order.holder):
+        raise CheckFailed("order.payload", kind=event.kind, part="by")
 
 
 def _check_steps(order: Order, event: Event) -> None:

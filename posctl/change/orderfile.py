@@ -24,8 +24,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-
 from posctl.change.journal import Journal
 from posctl.change.order import NUMBER, Order
 from posctl.change.states import HANDS_OVER, Holder
@@ -39,6 +37,7 @@ from posctl.store.keys import (
     TECHNICIAN,
     Operator,
     Signer,
+    Trust,
     check_signature,
 )
 
@@ -131,7 +130,7 @@ def _attachments(journal: Journal, order: Order) -> list[bytes]:
     return [journal.log.attachment(sha256) for sha256 in hashes if sha256]
 
 
-def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
+def read(path: Path, trust: Trust, now: datetime) -> OrderFile:
     """Open and check an order file.
 
     Raises:
@@ -142,7 +141,7 @@ def read(path: Path, root: x509.Certificate, now: datetime) -> OrderFile:
     try:
         _check_parts(data)
         body = data["body"]
-        signer = check_signature(root, "order file", body, data["proof"], at=now)
+        signer = check_signature(trust, "order file", body, data["proof"], at=now)
         _check_role(signer, Holder(body["sender"]))
         return _checked(body, _boxes(data["boxes"]), signer)
     except _MALFORMED as error:

@@ -17,6 +17,7 @@ from posctl.model.profile import Profile
 from posctl.store.eventlog import EventLog
 from posctl.store.files import remove
 from posctl.store.home import Home
+from posctl.store.keys import Trust
 
 _NOT_FINAL = [str(state) for state in State if state not in FINAL]
 INBOX_SECONDS = 10.0
@@ -27,6 +28,8 @@ class Place:
     """One of the two places. ``folder`` is its part of the set-up."""
 
     holder: ClassVar[Holder]
+    vouches: ClassVar[str]
+    """The event that names the profile in force here."""
 
     def __init__(self, home: Home, clock: Clock, person: Person) -> None:
         self.home = home
@@ -37,7 +40,31 @@ class Place:
 
     @cached_property
     def profile(self) -> Profile:
-        return self.home.profile(self.clock.now())
+        """The one in force, never older than one that was in force here when an order
+        was opened or received (what an order file says of itself counts for nothing).
+
+        Raises:
+            CheckFailed: ``profile.downgraded``, ``profile.signature``.
+        """
+        found = self.home.profile(self.clock.now())
+        newest = self.log.newest_profile(found.name, self.vouches, str(self.holder))
+        if found.version < newest:
+            raise CheckFailed(
+                "profile.downgraded", name=found.name, now=found.version, known=newest
+            )
+        return found
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose signatures count, by a list no older than the last approval's.
+
+        Raises:
+            CheckFailed: ``revocations.old``, ``revocations.signature``.
+        """
+        found, newest = self.home.trust, self.log.newest_revocations()
+        if found.number < newest:
+            raise CheckFailed("revocations.old", now=found.number, known=newest)
+        return found
 
     def journal(self, number: str) -> Journal:
         return Journal(self.log, self.holder, number)

@@ -52,14 +52,19 @@ def verify(
     a receipt, an order file.
 
     Raises:
-        CheckFailed: ``log.broken``, ``log.projection``, ``audit.head``.
+        CheckFailed: ``log.broken``, ``log.projection``, ``audit.head``,
+            ``outbox.altered``.
     """
     from posctl.change.audit import check_heads, heads_of, summary
+    from posctl.office.outbox import check_outbox
+    from posctl.office.place import OfficePlace
 
     wanted = [head for text in heads for head in heads_of(text)]
     chosen = _chosen(console, home, place)
     for found in chosen:
         found.log.verify()
+        if isinstance(found, OfficePlace):
+            check_outbox(found)
     check_heads([found.log for found in chosen], wanted)
     return {"stores": [summary(found) for found in chosen], "heads": len(wanted)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from posctl.cli.text.messages import _
+from posctl.cli.text.messages import _, plain
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
 
@@ -22,17 +22,17 @@ def calendar(due: Sequence[Json], now: datetime, warn_days: int) -> str:
 
 
 def _event(item: Json, now: datetime, warn_days: int) -> list[str]:
-    expires = moment(item["expires"])
+    expires, order = moment(item["expires"]), plain(item["order"])
     return [
         "BEGIN:VEVENT",
-        f"UID:{item['order']}@posctl",
+        f"UID:{order}@posctl",
         f"DTSTAMP:{now:{_UTC}}",
         f"DTSTART:{expires:{_UTC}}",
-        f"SUMMARY:{_text(_('ics.summary', order=item['order'], state=item['state']))}",
+        f"SUMMARY:{_text(_('ics.summary', order=order, state=item['state']))}",
         "BEGIN:VALARM",
         "ACTION:DISPLAY",
         f"TRIGGER:-P{warn_days}D",
-        f"DESCRIPTION:{_text(item['order'])}",
+        f"DESCRIPTION:{_text(order)}",
         "END:VALARM",
         "END:VEVENT",
     ]

@@ -10,6 +10,7 @@ import errno
 import json
 import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -202,7 +203,16 @@ class Console:
         whole = {"schema": SCHEMA, "command": self.command, **data}
         # A character that stdout lacks must stay a JSON escape, not become Python's.
         utf8 = (sys.stdout.encoding or "").casefold().replace("-", "") == "utf8"
-        click.echo(json.dumps(whole, ensure_ascii=not utf8, indent=2))
+        text = json.dumps(whole, ensure_ascii=not utf8, indent=2)
+        click.echo(_MOVES.sub(_escaped, text))
+
+
+_MOVES = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""What JSON leaves as it is and a terminal obeys: C1 controls, directions, breaks."""
+
+
+def _escaped(char: re.Match[str]) -> str:
+    return f"\\u{ord(char[0]):04x}"
 
 
 def _typed(shown: str, question: str, secret: bool, empty: bool) -> str:

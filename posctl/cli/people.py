@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from posctl.cli.console import Console
 from posctl.model.clock import SystemClock
-from posctl.model.errors import CheckFailed, UsageError
+from posctl.model.errors import CheckFailed, Declined, UsageError
 
 _TRIES = 3
+_SHORTEST_PASSPHRASE = 10
 ASSUMED_PROFILE = "chinaums"
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from posctl.field.place import FieldPlace
     from posctl.field.place import Session as FieldSession
     from posctl.model.profile import Profile
-    from posctl.office.place import OfficePlace
+    from posctl.office.place import OfficePlace, Secrets
     from posctl.office.place import Session as OfficeSession
     from posctl.store.home import Home
     from posctl.store.keys import Operator
@@ -28,7 +29,7 @@ def field_place(console: Console, home: Path) -> FieldPlace:
     """The field's store, with what came back from the office taken in."""
     from posctl.field.place import FieldPlace
 
-    place = FieldPlace(_opened(home), SystemClock(), console)
+    place = FieldPlace(opened_home(home), SystemClock(), console)
     place.collect()
     return place
 
@@ -37,12 +38,12 @@ def office_place(console: Console, home: Path) -> OfficePlace:
     """The office's store, with what arrived from the field taken in."""
     from posctl.office.place import OfficePlace
 
-    place = OfficePlace(_opened(home), SystemClock(), console)
+    place = OfficePlace(opened_home(home), SystemClock(), console)
     place.collect()
     return place
 
 
-def _opened(path: Path) -> Home:
+def opened_home(path: Path) -> Home:
     """No command makes a store by accident. Raises UsageError ``setup.missing``."""
     from posctl.store.home import Home
 
@@ -65,14 +66,27 @@ def field_session(console: Console, home: Path, operator: str | None) -> FieldSe
 
 def office_session(console: Console, home: Path, operator: str | None) -> OfficeSession:
     """An approver at work, the office's secrets open under his passphrase."""
-    from posctl.office.place import Session, open_secrets
+    from posctl.office.place import Session
     from posctl.store.keys import APPROVER
 
     place = office_place(console, home)
     name = operator or place.home.settings.approver
     who, passphrase = _operator(console, place.home, name)
     _check_role(who, APPROVER)
-    return Session(place, who, open_secrets(place.home, passphrase))
+    return Session(place, who, _office_secrets(console, place.home, passphrase))
+
+
+def _office_secrets(console: Console, home: Home, passphrase: str | None) -> Secrets:
+    """Under the approver's own passphrase, as at set-up; asked for where he has another
+    than the office (a second approver)."""
+    from posctl.office.place import OFFICE, open_secrets
+
+    try:
+        return open_secrets(home, passphrase)
+    except CheckFailed as failure:
+        if failure.code not in ("passphrase.wrong", "passphrase.needed"):
+            raise
+    return open_secrets(home, console.passphrase(OFFICE))
 
 
 def signing_operator(console: Console, home: Path, operator: str | None) -> Operator:
@@ -100,6 +114,22 @@ def root_operator(console: Console, home: Home) -> Operator:
 
 
 def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | None]:
+    """Raises CheckFailed ``signature.*``: a certificate that does not count here."""
+    from posctl.store import keys
+
+    who, passphrase = open_operator(console, home, name)
+    keys.check_operator(home.trust, who, SystemClock().now())
+    return who, passphrase
+
+
+def open_operator(
+    console: Console, home: Home, name: str
+) -> tuple[Operator, str | None]:
+    """His key, under his passphrase; whether he counts here is not looked at.
+
+    Raises:
+        UsageError: ``operator.missing``; CheckFailed: ``passphrase.wrong``.
+    """
     from posctl.store import keys
 
     path = keys.key_file(home.operators, name)
@@ -115,6 +145,27 @@ def _operator(console: Console, home: Home, name: str) -> tuple[Operator, str | 
             console.tell_failure(failure)
     passphrase = console.passphrase(name)
     return keys.load_operator(home.operators, name, passphrase), passphrase
+
+
+def new_passphrase(console: Console, name: str) -> str:
+    """Asked again on a terminal until it is long enough and typed twice alike."""
+    for _try in range(_TRIES):
+        try:
+            return _passphrase_twice(console, name)
+        except CheckFailed as failure:
+            if not sys.stdin.isatty():
+                raise
+            console.tell_failure(failure)
+    raise Declined("person.no_answer", question=name)
+
+
+def _passphrase_twice(console: Console, name: str) -> str:
+    first = console.new_passphrase(name, least=_SHORTEST_PASSPHRASE)
+    if len(first) < _SHORTEST_PASSPHRASE:
+        raise CheckFailed("passphrase.short", least=_SHORTEST_PASSPHRASE)
+    if console.passphrase(name, again=True) != first:
+        raise CheckFailed("passphrase.differs", name=name)
+    return first
 
 
 def _check_role(who: Operator, role: str) -> None:

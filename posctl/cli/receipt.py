@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from posctl.change.order import Order
-    from posctl.store.keys import Signer
+    from posctl.store.keys import Signer, Trust
 
 
 _LARGEST = 1024 * 1024
@@ -47,7 +47,7 @@ def receipt() -> None:
     """The group; each command returns data."""
 
 
-def _signer(root: Certificate, signed: Json, source: str) -> Signer:
+def _signer(trust: Trust, signed: Json, source: str) -> Signer:
     """The approver whose signature, valid when it was given, it carries.
 
     Raises:
@@ -61,7 +61,7 @@ def _signer(root: Certificate, signed: Json, source: str) -> Signer:
         issued = moment(body["issued"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CheckFailed("receipt.unreadable", path=source) from None
-    signer = check_signature(root, "receipt", body, proof, at=issued)
+    signer = check_signature(trust, "receipt", body, proof, at=issued, dated=True)
     if signer.role != APPROVER:
         raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
     return signer
@@ -92,7 +92,7 @@ def show(
         raise CheckFailed("receipt.none", order=number, state=str(order.state))
     stored = place.log.attachment(order.receipt)
     signed = json.loads(stored)
-    signer = _signer(place.home.root, signed, f"receipt of {number}")
+    signer = _signer(place.trust, signed, f"receipt of {number}")
     _check_order(order, signed["body"])
     shown = {**_body(signed, f"receipt of {number}"), "signed_by": signer.name}
     more = {"proof": signed["proof"]} if console.as_json else {}
@@ -146,12 +146,14 @@ def _check_submitted(order: Order) -> None:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 def verify(console: Console, home: Path, root: Path | None, file: Path) -> Json:
-    """Needs no set-up, only the root's certificate: its public half (R45)."""
+    """Needs no set-up, only the root's certificate: its public half (R45). The list of
+    certificates that were taken back is that of the set-up: with --root there is none.
+    """
     from posctl.store.keys import fingerprint, is_test_root
 
     certificate = _certificate(root or home / "root.pem")
     signed = _read(file)
-    signer = _signer(certificate, signed, str(file))
+    signer = _signer(_trust(certificate, None if root else home), signed, str(file))
     return {
         **_body(signed, str(file)),
         "verified": True,
@@ -210,6 +212,14 @@ def _parsed(whole: bytes) -> Json:
     if data.keys() != {"body", "proof"} or not is_canonical(data, whole):
         raise ValueError("not as it was signed")
     return data
+
+
+def _trust(certificate: Certificate, home: Path | None) -> Trust:
+    """Raises CheckFailed ``revocations.signature``."""
+    from posctl.store.home import Home
+    from posctl.store.keys import Trust
+
+    return Home(home).trust if home else Trust(certificate)
 
 
 def _certificate(path: Path) -> Certificate:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "outbox": "posctl.cli.outbox:outbox",
     "merchant": "posctl.cli.merchant:merchant",
     "profile": "posctl.cli.profile:profile",
+    "operator": "posctl.cli.operator:operator",
     "setup": "posctl.cli.setup:setup",
     "config": "posctl.cli.config:config",
     "completion": "posctl.cli.completion:completion",

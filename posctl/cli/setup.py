@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,20 +17,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.options import home_option
+from posctl.cli.people import new_passphrase
 from posctl.cli.text.messages import _
 from posctl.field.course import LETTERS
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import SystemClock
-from posctl.model.errors import CheckFailed, Declined, UsageError
+from posctl.model.errors import CheckFailed, UsageError
 from posctl.model.profile import Pinned, Profile
 from posctl.store import keys, profiles
 from posctl.store.files import write_private
 from posctl.store.home import Home, Settings
 from posctl.store.sealing import public_text
 
-_SHORTEST_PASSPHRASE = 10
-_TRIES = 3
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
 @command(None, "setup", "help.setup")
@@ -158,7 +156,7 @@ def _check(home: Home, technician: str, approver: str, url: str) -> None:
     if home.exists():
         raise UsageError("setup.exists", path=str(home.path))
     for name in (technician, approver):
-        if not _NAME.fullmatch(name) or name.casefold() == keys.ROOT:
+        if not NAME.fullmatch(name) or name.casefold() == keys.ROOT:
             raise UsageError("setup.name", name=name)
     if technician.casefold() == approver.casefold():
         raise CheckFailed("setup.two_people", name=technician)
@@ -192,28 +190,7 @@ def _passphrases(
     """Asked twice each. Only a test set-up, for the emulator, may go without."""
     if test:
         return dict.fromkeys(names)
-    return {name: _new_passphrase(console, name) for name in names}
-
-
-def _new_passphrase(console: Console, name: str) -> str:
-    """Asked again on a terminal until it is long enough and typed twice alike."""
-    for _try in range(_TRIES):
-        try:
-            return _passphrase_twice(console, name)
-        except CheckFailed as failure:
-            if not sys.stdin.isatty():
-                raise
-            console.tell_failure(failure)
-    raise Declined("person.no_answer", question=name)
-
-
-def _passphrase_twice(console: Console, name: str) -> str:
-    first = console.new_passphrase(name, least=_SHORTEST_PASSPHRASE)
-    if len(first) < _SHORTEST_PASSPHRASE:
-        raise CheckFailed("passphrase.short", least=_SHORTEST_PASSPHRASE)
-    if console.passphrase(name, again=True) != first:
-        raise CheckFailed("passphrase.differs", name=name)
-    return first
+    return {name: new_passphrase(console, name) for name in names}
 
 
 def _write_people(

@@ -48,6 +48,7 @@ class FieldPlace(Place):
     """The field's store, its profile, and who works there."""
 
     holder = Holder.FIELD
+    vouches = "order.opened"
     holder_name = ""
     """Of the card that was just read: in memory only."""
 
@@ -75,7 +76,7 @@ class FieldPlace(Place):
             data: Json = read_json(path)
             body = data["body"]
             signer = check_signature(
-                self.home.root, "terminal list", body, data["proof"], at=now
+                self.trust, "terminal list", body, data["proof"], at=now
             )
             found = TerminalList(
                 body["mid"],
@@ -93,7 +94,7 @@ class FieldPlace(Place):
 
     def _take(self, path: Path) -> Order:
         """Back from the office: nothing that is not the office's, or was not ours."""
-        file = orderfile.read(path, self.home.root, self.clock.now())
+        file = orderfile.read(path, self.trust, self.clock.now())
         if file.signer.role != APPROVER or file.sender is not Holder.OFFICE:
             raise CheckFailed("signature.role", role=file.signer.role, needed=APPROVER)
         known = len(self.log.events(file.number))

@@ -23,9 +23,9 @@ from posctl.change.approval import (
     request_of,
 )
 from posctl.change.journal import Journal, exclusive, last_payload
-from posctl.change.order import Order, order_over
+from posctl.change.order import Order, order_over, profile_of, was_received
 from posctl.change.person import Person
-from posctl.change.states import State
+from posctl.change.states import Holder, State
 from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
 from posctl.model.errors import CheckFailed
@@ -39,6 +39,8 @@ from posctl.store import keys
 from posctl.store.keys import APPROVER, Operator, Signer, check_signature
 
 PURPOSE = "approval"
+_CLOCK_MAY_STEP = timedelta(minutes=5)
+"""How far this machine's clock may go back behind the order's last event (R12)."""
 ApprovalStep = Callable[[Session, Journal], Order]
 
 
@@ -165,6 +167,7 @@ def _record(
         "name_grade": grade,
         "cooling_hours": hours,
         "account_id": account_id(session, account.new),
+        "revocations": session.place.trust.number,
     }
     order = journal.append("order.approved", approval)
     return cool(session, journal) if hours else order
@@ -209,16 +212,21 @@ def _check_two_people(session: Session, journal: Journal) -> None:
 
 
 def check_valid(session: Session, journal: Journal) -> None:
-    """Still valid, and under the very profile that it was made with (R5, R34).
+    """Still valid, under the very profile that it was made with, and by a technician
+    whose certificate counts still (R5, R34).
 
     Raises:
-        CheckFailed: ``order.expired``, the order ends there; ``profile.differs``.
+        CheckFailed: ``order.expired``, the order ends there; ``profile.differs``;
+            ``signature.revoked``; ``clock.back``.
     """
     order, profile = journal.order, session.place.profile
-    if order.profile_sha256 != profile.sha256:
+    session.place.trust.check(_last(journal, "order.received")["fingerprint"])
+    if profile_of(order) != (profile.name, profile.version, profile.sha256):
         raise CheckFailed("profile.differs", order=order.number)
-    until = valid_until(session, journal)
-    if session.place.clock.now() > until:
+    until, now = valid_until(session, journal), session.place.clock.now()
+    if now < moment(order.changed) - _CLOCK_MAY_STEP:
+        raise CheckFailed("clock.back", order=order.number, last=order.changed)
+    if now > until:
         journal.append("order.expired", {"reason": "order.expired"})
         raise CheckFailed("order.expired", order=order.number, until=stamp(until))
 
@@ -228,7 +236,7 @@ def valid_until(session: Session, journal: Journal) -> datetime:
     time that the order was frozen does not count."""
     order, days = journal.order, session.place.profile.order.valid_days
     events = journal.log.events(order.number)
-    arrived = next(e.time for e in events if e.kind == "order.received")
+    arrived = next(e.time for e in events if was_received(e, Holder.OFFICE))
     stopped = timedelta(milliseconds=order.stopped_ms)
     latest = moment(arrived) + timedelta(days=days) + stopped
     return min(order.expires or latest, latest)
@@ -249,9 +257,8 @@ def _check_signer(
     session: Session, order: Order, digest: str, proof: Json, name: str
 ) -> Signer:
     place = session.place
-    signer = check_signature(
-        place.home.root, PURPOSE, digest, proof, at=place.clock.now()
-    )
+    now = place.clock.now()
+    signer = check_signature(place.trust, PURPOSE, digest, proof, at=now)
     if signer.role != APPROVER:
         raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
     if signer.name != name:

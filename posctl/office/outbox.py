@@ -13,13 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from posctl.change.journal import exclusive
+from posctl.change.order import replay
 from posctl.model.canonical import Json, canonical
-from posctl.model.errors import LinkFailed
+from posctl.model.errors import CheckFailed, LinkFailed
 from posctl.office.place import OfficePlace
+from posctl.office.receipt import notice_of
 from posctl.store.files import unwritable
 
 Adapter = Callable[[Json], None]
 _SECONDS = 60.0
+RETURNED = "order.returned"
 
 
 def deliver_all(place: OfficePlace, adapter: Adapter) -> list[str]:
@@ -31,6 +34,23 @@ def deliver_all(place: OfficePlace, adapter: Adapter) -> list[str]:
             place.log.mark_delivered(key)
             done.append(key)
     return done
+
+
+def check_outbox(place: OfficePlace) -> None:
+    """The notices of results, which no chain holds, against the events.
+
+    Raises:
+        CheckFailed: ``outbox.altered`` with the order: edited, or taken out.
+    """
+    kept = {key: notice for key, _order, notice in place.log.outbox()}
+    for order in place.orders():
+        events = place.log.events(order.number)
+        kinds = [event.kind for event in events]
+        if RETURNED not in kinds:
+            continue
+        decided = replay(events[: kinds.index(RETURNED)])
+        if kept.get(order.number) != notice_of(decided):
+            raise CheckFailed("outbox.altered", order=order.number)
 
 
 def to_file(path: Path) -> Adapter:

@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
 from posctl.change.journal import last_payload
-from posctl.change.order import Order, check_makers, replay
+from posctl.change.order import (
+    RECEIVED,
+    Order,
+    check_makers,
+    profile_of,
+    replay,
+    was_received,
+)
 from posctl.change.orderfile import OrderFile
 from posctl.change.place import Place
 from posctl.change.states import Holder
@@ -26,11 +33,15 @@ from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
 if TYPE_CHECKING:
     from posctl.providers.verification import VerificationService
 
+OFFICE = "office"
+"""Whose passphrase that of the office's secrets is, where no operator shares it."""
+
 
 class OfficePlace(Place):
     """The office's store. What needs no secret works without a passphrase."""
 
     holder = Holder.OFFICE
+    vouches = RECEIVED
 
     def order_path(self, number: str) -> Path:
         """Where the order file with its sealed pictures waits for the submission."""
@@ -43,7 +54,7 @@ class OfficePlace(Place):
         file = self._read(path)
         events = self.log.events(file.number)
         check_makers(file.events, len(events), Holder.FIELD)
-        known = any(event.kind == "order.received" for event in events)
+        known = any(was_received(event, Holder.OFFICE) for event in events)
         against = None if known else self._why_not(file)
         self.log.absorb(file.events, file.attachments)
         return self._receive(file, path, against)
@@ -67,6 +78,8 @@ class OfficePlace(Place):
                     "head": file.head,
                     "signer": file.signer.name,
                     "fingerprint": file.signer.fingerprint,
+                    "profile": self.profile.name,
+                    "profile_version": self.profile.version,
                 },
             )
         if fresh and against:
@@ -75,7 +88,7 @@ class OfficePlace(Place):
         return order
 
     def _read(self, path: Path) -> OrderFile:
-        file = orderfile.read(path, self.home.root, self.clock.now())
+        file = orderfile.read(path, self.trust, self.clock.now())
         if file.signer.role != TECHNICIAN or file.sender is not Holder.FIELD:
             raise CheckFailed(
                 "signature.role", role=file.signer.role, needed=TECHNICIAN
@@ -91,7 +104,7 @@ class OfficePlace(Place):
     def _why_not(self, file: OrderFile) -> CheckFailed | None:
         """Why a new order may not go on here; None when it may (R14)."""
         order, profile = replay(file.events), self.profile
-        if order.profile_sha256 != profile.sha256:
+        if profile_of(order) != (profile.name, profile.version, profile.sha256):
             return CheckFailed("profile.differs", order=order.number)
         if order.steps != profile.verification.steps:
             return CheckFailed("order.steps", order=order.number, kind="order.opened")
@@ -132,12 +145,14 @@ class Secrets:
         return bytes.fromhex(text) if text else None
 
 
+def secret_files(home: Home) -> tuple[Path, Path]:
+    """The sealing key and the provider's credentials, each in a box."""
+    return home.office / "seal.key", home.office / "credentials.key"
+
+
 def open_secrets(home: Home, passphrase: str | None) -> Secrets:
     """Raises CheckFailed ``passphrase.*``, UsageError ``office.missing``."""
-    seal_file, credentials_file = (
-        home.office / "seal.key",
-        home.office / "credentials.key",
-    )
+    seal_file, credentials_file = secret_files(home)
     if not seal_file.exists():
         raise UsageError("office.missing", path=str(home.office))
     seal_key = unprotect(seal_file, passphrase)

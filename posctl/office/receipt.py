@@ -76,7 +76,7 @@ def give_back(session: Session, journal: Journal) -> Path:
         order = journal.append(
             "order.returned",
             {"to": "field", "expected_tag": expected_tag(session, order)},
-            notices={order.number: _notice(order)},
+            notices={order.number: notice_of(order)},
         )
     remove(place.order_path(order.number))
     solo = place.home.settings.mode == "solo"
@@ -86,7 +86,7 @@ def give_back(session: Session, journal: Journal) -> Path:
     return path
 
 
-def _notice(order: Order) -> Json:
+def notice_of(order: Order) -> Json:
     """What the old and the new contact are told (R46)."""
     return {
         "order": order.number,

@@ -389,6 +389,25 @@ class EventLog:
         sql = "SELECT 1 FROM events WHERE head = ? OR hash = ? LIMIT 1"
         return {head for head in heads if self._rows(sql, (head, head))}
 
+    def newest_profile(self, name: str, kind: str, by: str) -> int:
+        """The highest version of that profile that the events of this kind name; of
+        those that say by which place they were made, only that place's. 0: none."""
+        (row,) = self._rows(
+            "SELECT MAX(CAST(json_extract(payload, '$.profile_version') AS INTEGER))"
+            " FROM events WHERE kind = ? AND json_extract(payload, '$.profile') = ?"
+            " AND COALESCE(json_extract(payload, '$.by'), ?) = ?",
+            (kind, name, by, by),
+        )
+        return int(row[0] or 0)
+
+    def newest_revocations(self) -> int:
+        """The highest number of a list that an approval names; 0 where none does."""
+        (row,) = self._rows(
+            "SELECT MAX(CAST(json_extract(payload, '$.revocations') AS INTEGER))"
+            " FROM events WHERE kind = 'order.approved'"
+        )
+        return int(row[0] or 0)
+
     def all_events(self) -> Iterator[Event]:
         """In the order in which this store came to know them."""
         for row in self._stream(

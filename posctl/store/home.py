@@ -3,7 +3,7 @@
 In a solo set-up field and office are two stores on one machine, for two people. A
 field of its own has no ``office`` folder, and an office no ``field``.
 
-    home.json  root.pem  operators/  profiles/
+    home.json  root.pem  operators/ (with revoked.json)  profiles/
     field/     log.db    terminals/  inbox/
     office/    log.db    seal.key    credentials.key  provider-ca.pem  inbox/  receipts/
 """
@@ -20,7 +20,7 @@ from cryptography import x509
 from posctl.model.canonical import canonical
 from posctl.model.errors import UsageError
 from posctl.model.profile import Profile
-from posctl.store import keys, profiles
+from posctl.store import keys, profiles, revocation
 from posctl.store.files import read_json, write_private
 
 
@@ -65,6 +65,16 @@ class Home:
     def root(self) -> x509.Certificate:
         """The organisation's certificate that everything chains to."""
         return keys.load_certificate(self.path / "root.pem")
+
+    @property
+    def revocations(self) -> Path:
+        """The list of certificates that the root took back."""
+        return self.operators / "revoked.json"
+
+    @cached_property
+    def trust(self) -> keys.Trust:
+        """Whose signatures count here. Raises CheckFailed ``revocations.signature``."""
+        return revocation.load_trust(self.revocations, self.root)
 
     def profile(self, now: datetime) -> Profile:
         name = self.settings.profile

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from posctl.model.canonical import Json, canonical
+from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.store.files import read_json, write_private
 
@@ -76,6 +78,11 @@ def unprotect(path: Path, passphrase: str | None) -> bytes:
         raise UsageError("setup.damaged", path=str(path)) from None
 
 
+def change_passphrase(path: Path, old: str, new: str) -> None:
+    """Of one box. Raises as ``unprotect``."""
+    write_private(path, protect(unprotect(path, old), new))
+
+
 def is_open(path: Path) -> bool:
     """Whether no passphrase is needed. Raises UsageError ``setup.damaged``."""
     data = read_json(path)
@@ -123,24 +130,64 @@ class Signer:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whose signatures count: those of certificates that the pinned root issued and has
+    not taken back.
+
+    Args:
+        revoked: fingerprint -> since when, from the list that the root signed.
+        number: of that list; it only grows. 0: there is none yet.
+    """
+
+    root: x509.Certificate
+    revoked: Mapping[str, datetime] = field(default_factory=dict)
+    number: int = 0
+
+    def check(self, whose: str, *, dated: datetime | None = None) -> None:
+        """``whose``: the fingerprint of a certificate.
+
+        Args:
+            dated: when it signed, where what it signed stays good afterwards.
+
+        Raises:
+            CheckFailed: ``signature.revoked``.
+        """
+        since = self.revoked.get(whose)
+        if since is not None and (dated is None or dated >= since):
+            raise CheckFailed("signature.revoked", since=stamp(since))
+
+
 def _signed_bytes(purpose: str, body: object) -> bytes:
     return f"posctl {purpose} 1\n".encode() + canonical(body)
 
 
 def check_signature(
-    root: x509.Certificate, purpose: str, body: object, proof: Json, *, at: datetime
+    trust: Trust,
+    purpose: str,
+    body: object,
+    proof: Json,
+    *,
+    at: datetime,
+    dated: bool = False,
 ) -> Signer:
     """Who signed ``body`` for ``purpose``.
 
+    Args:
+        at: when the certificate must be valid.
+        dated: ``at`` is what the body says of itself, and what was signed before a
+            revocation stays good (a receipt). Otherwise a certificate that was taken
+            back counts at no time, whatever this machine's clock says.
+
     Raises:
         CheckFailed: ``signature.certificate`` (not issued by the pinned root, or not
-            valid at that time) or ``signature.wrong``.
+            valid at that time), ``signature.wrong`` or ``signature.revoked``.
     """
     try:
         if proof.keys() != {"certificate", "signature"}:
             raise ValueError("other parts than a proof has")
         certificate = _read_certificate(proof["certificate"])
-        certificate.verify_directly_issued_by(root)
+        certificate.verify_directly_issued_by(trust.root)
     except (*_NO_CERTIFICATE, x509.InvalidVersion, InvalidSignature):
         raise CheckFailed("signature.certificate", purpose=purpose) from None
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
@@ -155,7 +202,17 @@ def check_signature(
         key.verify(signature, _signed_bytes(purpose, body))
     except (KeyError, TypeError, ValueError, InvalidSignature):
         raise CheckFailed("signature.wrong", purpose=purpose) from None
-    return _signer(certificate)
+    trust.check(fingerprint(certificate), dated=at if dated else None)
+    return signer_of(certificate)
+
+
+def check_operator(trust: Trust, who: Operator, now: datetime) -> None:
+    """His certificate counts now, and the key beside it is its own.
+
+    Raises:
+        CheckFailed: ``signature.*``.
+    """
+    check_signature(trust, "session", who.name, who.sign("session", who.name), at=now)
 
 
 def _read_certificate(text: str) -> x509.Certificate:
@@ -166,7 +223,8 @@ def _read_certificate(text: str) -> x509.Certificate:
     return certificate
 
 
-def _signer(certificate: x509.Certificate) -> Signer:
+def signer_of(certificate: x509.Certificate) -> Signer:
+    """Who a certificate says that he is; whether it counts is not looked at."""
     return Signer(
         name=_name_part(certificate, NameOID.COMMON_NAME),
         role=_name_part(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME),
@@ -184,6 +242,15 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def _name_part(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
     found = certificate.subject.get_attributes_for_oid(oid)
     return str(found[0].value) if found else ""
+
+
+def is_issued_by(root: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Directly, and signed by its key."""
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def is_test_root(root: x509.Certificate) -> bool:
@@ -300,7 +367,7 @@ def load_operator(folder: Path, name: str, passphrase: str | None) -> Operator:
     ``passphrase.wrong``."""
     path = key_file(folder, name)
     certificate = load_certificate(folder / f"{name}.pem")
-    signer = _signer(certificate)
+    signer = signer_of(certificate)
     return Operator(signer.name, signer.role, certificate, _private(path, passphrase))
 
 

@@ -22,7 +22,7 @@ from posctl.model.canonical import Json, canonical
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.model.profile import Pinned, Profile
 from posctl.store.files import write_private
-from posctl.store.keys import ROOT, Operator, check_signature
+from posctl.store.keys import ROOT, Operator, Trust, check_signature
 
 _PINNED = "\n[pinned]\n"
 _MALFORMED = (ValueError, TypeError, RecursionError, ZoneInfoNotFoundError)
@@ -116,7 +116,9 @@ def load_text(folder: Path, name: str, root: x509.Certificate, now: datetime) ->
     try:
         text = path.read_text("utf-8")
         proof = json.loads(path.with_suffix(".sig").read_text("utf-8"))
-        signer = check_signature(root, "profile", _signed_part(text), proof, at=now)
+        signer = check_signature(
+            Trust(root), "profile", _signed_part(text), proof, at=now
+        )
     except OSError:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "-"
         raise UsageError("profile.missing", profile=name, known=known) from None

@@ -88,6 +88,7 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("receipt", "slip", number)
     tell("change", "rollback", number)
     look_ahead(tell)
+    people(tell)
     stop_and_go(tell, tmp_path)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("change", "approve", number, answers=(NEW_NUMBER[-4:],))
@@ -110,6 +111,12 @@ def look_ahead(tell: Teller) -> None:
     tell("orders", "expire")
     names = ("--name", "小面馆", "--owner", NAME, "--phone", "13552535506")
     tell("merchant", "register", "--subject", "individual", *names, MID)
+
+
+def people(tell: Teller) -> None:
+    tell("operator", "issue", "zhao", "--role", "approver")
+    tell("operator", "revoke", "zhao")
+    tell("operator", "list")
 
 
 def stop_and_go(tell: Teller, tmp_path: Path) -> None:
@@ -168,15 +175,17 @@ def test_no_console_stops_a_command(rare: Site, console: str, tmp_path: Path) ->
 
 GROUPS = {
     *("", "terminal", "card", "binding", "change", "orders", "receipt"),
-    *("merchant", "profile", "config", "approval", "audit", "outbox"),
+    *("merchant", "profile", "config", "approval", "audit", "outbox", "operator"),
 }
 APART = {"setup", "demo", "emulate", "change propose"}
 """Asked below."""
 NEEDS_MORE = {
     *("change amount", "change push", "orders erase", "profile sign"),
     *("profile verify", "merchant account", "merchant branches"),
+    "operator passphrase",
 }
-"""In test_procedure.py: a provider that asks for it, years, the root's key."""
+"""In test_procedure.py and test_threat_operators.py: a provider that asks for it, the
+root's key, years, passphrases."""
 
 
 def test_a_name_that_the_console_cannot_carry_is_refused_in_words(

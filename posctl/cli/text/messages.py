@@ -96,6 +96,14 @@ MESSAGES: dict[str, str] = {
     "help.profile.verify": "Check the signature of a profile FILE with the root's"
     " certificate alone.",
     "help.profile.sign": "Sign a newer version of the profile in force and use it.",
+    "help.operator": "Who may sign: certificates of the organisation's root.",
+    "help.operator.list": "List the operators, and whether their certificates count.",
+    "help.operator.issue": "Make a key and a certificate for NAME, under the root's"
+    " key.",
+    "help.operator.revoke": "Take the certificate of NAME back: what it signed counts"
+    " no more, receipts of before excepted.",
+    "help.operator.passphrase": "Change the passphrase of NAME; of an approver, and of"
+    " `office`, also that of the office's secrets.",
     "help.change.amount": "Tell the amount of the penny drop that the merchant found"
     " (office).",
     "help.change.push": "Take the provider's push in FILE: ask what it speaks of"
@@ -193,6 +201,7 @@ MESSAGES: dict[str, str] = {
     " is not begun.",
     "option.then_change": "After a rehearsal that passed begin the real change without"
     " asking.",
+    "option.role": "What NAME may do: propose, or approve.",
     "option.freeze_reason": "Why it is frozen.",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
@@ -466,6 +475,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         '~/.zshrc    eval "$(posctl completion zsh)"',
         "fish, once  posctl completion fish > ~/.config/fish/completions/posctl.fish",
         "$PROFILE    posctl completion powershell | Out-String | Invoke-Expression",
+    ),
+    "operator issue": ("posctl operator issue zhao --role approver",),
+    "operator revoke": ("posctl operator revoke li",),
+    "operator passphrase": (
+        "posctl operator passphrase li",
+        "posctl operator passphrase office",
     ),
     "emulate": ("posctl emulate --card credit --direct",),
 }

@@ -78,6 +78,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "where are the messages to go?",
         "--to-file FILE or --command COMMAND",
     ),
+    "outbox.altered": (
+        "the message of order {order} is gone, or is not what its events say",
+        "stop: tell the security officer; tell both contacts yourself",
+    ),
     "outbox.failed": (
         "message {key} was not delivered ({reason})",
         "mend the command; posctl outbox deliver goes on",

@@ -42,6 +42,14 @@ ERRORS: dict[str, tuple[str, str]] = {
         "run this where the office is set up",
     ),
     "operator.missing": ("no operator {name!r}; known: {known}", "--operator NAME"),
+    "operator.exists": (
+        "there is an operator {name} already",
+        "choose another name, or revoke {name} first",
+    ),
+    "operator.open": (
+        "the key of {name} has no passphrase: this is a test set-up",
+        "make a real set-up, without --test",
+    ),
     "passphrase.wrong": ("the passphrase is wrong", "try again"),
     "passphrase.needed": ("a passphrase is needed", "try again on a terminal"),
     "passphrase.short": (
@@ -53,8 +61,30 @@ ERRORS: dict[str, tuple[str, str]] = {
         "run the set-up again",
     ),
     "signature.certificate": (
-        "the signature on this {purpose} does not chain to the pinned root",
-        "ask the office who made it",
+        "the signature on this {purpose} does not chain to the pinned root, or its"
+        " certificate is not valid today",
+        "look at this machine's clock; ask the office who made it",
+    ),
+    "signature.revoked": (
+        "the certificate that signed this was revoked on {since}",
+        "ask the office who made it; posctl operator list",
+    ),
+    "clock.back": (
+        "this machine's clock is behind the last event of order {order}, {last}",
+        "set the clock; if it was wrong then, posctl change rollback {order}",
+    ),
+    "revocations.signature": (
+        "{path} is not signed by the organisation's root",
+        "restore the signed list of revocations",
+    ),
+    "revocations.old": (
+        "the list of revocations here is number {now}, an approval names number"
+        " {known}",
+        "bring the file revoked.json from the office",
+    ),
+    "profile.downgraded": (
+        "profile {name} here is version {now}, an order was made under version {known}",
+        "restore the newer signed profile; somebody put an old one back",
     ),
     "signature.wrong": (
         "the {purpose} was altered after it was signed",
