@@ -125,8 +125,8 @@ def cut(site: Site, place: str, first: str) -> None:
             told = canonical(projection).decode()
             columns = [projection[name] for name in LOOKED_UP]
             marks = ", ?" * len(LOOKED_UP)
-            sql = f"INSERT INTO orders VALUES (?, ?{marks})"  # noqa: S608
-            db.execute(sql, (number, told, *columns))
+            insert = f"INSERT INTO orders VALUES (?, ?{marks})"  # noqa: S608
+            db.execute(insert, (number, told, *columns))
         db.commit()
 
 
