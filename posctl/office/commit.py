@@ -181,7 +181,8 @@ class Commit:
 
     def _by_hand(self) -> OtherChannel:
         order = self.journal.order
-        code = "commit.manual" if order.application else "commit.older_store"
+        known = order.application or order.apply_commits
+        code = "commit.manual" if known else "commit.older_store"
         return OtherChannel(code, order=order.number, state=str(order.state))
 
     def _check_again(self) -> OpenedAccount:
@@ -216,12 +217,17 @@ class Commit:
         Raises:
             OtherChannel: ``commit.manual``, as long as it has decided nothing.
         """
-        if not self.journal.order.application:
+        if not self._can_ask():
             raise self._by_hand()
         status = self.ask()
         if status.progress in _UNDECIDED:
             raise self._by_hand()
         self._report(status)
+
+    def _can_ask(self) -> bool:
+        """By the application's number, or by what the provider shows."""
+        shows = Capability.READ_BINDING in self.application.provider.capabilities
+        return bool(self.journal.order.application) or shows
 
     def read_back(self) -> None:
         """The final state once more, and the account where the provider shows it (R38,
@@ -264,13 +270,13 @@ class Commit:
         """What the provider says of the application; where its number was lost, what it
         shows of the account."""
         order = self.journal.order
-        if order.application != LOST:
+        if order.application not in ("", LOST):
             return self.application.query()
         found = self.application.read_binding()
         if found.effective and _same(found.effective, order):
             progress = Progress.EFFECTIVE
         elif found.pending and _same(found.pending, order):
-            progress = Progress.AUDITING
+            progress = Progress.REJECTED if found.failed else Progress.AUDITING
         else:
             progress = Progress.UNKNOWN
         raw = found.verification or "-"
