@@ -552,8 +552,9 @@ class Search:
 
     def _check_asked(self, node: Node, state: State) -> None:
         """An UNKNOWN never becomes REJECTED without a query that says so (R41)."""
-        progress = getattr(node.asked[1], "progress", None) if node.asked else None
-        if progress != "REJECTED":
+        said = node.asked[1] if node.asked else None
+        progress = getattr(said, "progress", None)
+        if progress != "REJECTED" and not getattr(said, "failed", False):
             raise Found(f"rejected without a query:\n{self.path(state)}")
 
     # What a command may see.

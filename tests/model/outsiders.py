@@ -111,7 +111,6 @@ class Signing:
     apps: tuple[tuple[str, str], ...] = ()
     flight: tuple[tuple[str, str], ...] = ()
     link: str = ""
-    sent: int = 0
     corporate: bool = False
 
     capabilities = frozenset(
@@ -120,7 +119,9 @@ class Signing:
     )
 
     def set(self, request: str, to: str) -> Signing:
-        return replace(self, apps=tuple(sorted({**dict(self.apps), request: to}.items())))
+        return replace(
+            self, apps=tuple(sorted({**dict(self.apps), request: to}.items()))
+        )
 
     def do_apply(self, request: str) -> tuple[Signing, tuple[str, Any]]:
         if request in dict(self.apps):
@@ -154,7 +155,9 @@ class Signing:
             on_its_way = replace(
                 self, flight=tuple(sorted((*self.flight, (name, args[0]))))
             )
-            yield from replies(self, lambda p: getattr(p, f"do_{name}")(args[0]), on_its_way)
+            yield from replies(
+                self, lambda p: getattr(p, f"do_{name}")(args[0]), on_its_way
+            )
             if name == "sign":
                 yield Reply("said yes, not done", self, _ok(), 1)
 
@@ -199,9 +202,11 @@ class Signing:
 @dataclass(frozen=True)
 class Applying:
     """WeChat Pay: the application itself commits, and has no number to ask by until it
-    is answered. ``shown``: its account is being verified, and shows.
+    is answered. While it is ``verified`` its account shows, and goes on to show when
+    the audit has failed.
 
-    ``sent`` counts the applications that left the office.
+    ``sent`` counts the applications that left the office; ``doubled``: the network may
+    deliver one twice, and give the second answer.
     """
 
     account: str = "old"
@@ -210,6 +215,7 @@ class Applying:
     flight: tuple[tuple[str, str], ...] = ()
     link: str = ""
     sent: int = 0
+    doubled: bool = False
 
     capabilities = frozenset({Capability.CHANGE, Capability.READ_BINDING})
 
@@ -228,8 +234,10 @@ class Applying:
             now = replace(self, sent=self.sent + 1)
             late = replace(now, flight=(*self.flight, (name, args[0])))
             for reply in replies(now, lambda p: p.do_apply(args[0]), late):
-                unsent = reply.how == "not reached"
-                yield reply._replace(provider=self) if unsent else reply
+                if reply.how == "not reached":
+                    yield reply._replace(provider=self)
+                elif self.doubled or "twice" not in reply.how:
+                    yield reply
 
     def _query(self, number: str) -> Iterator[Reply]:
         now = dict(self.apps)[number]
@@ -243,7 +251,8 @@ class Applying:
         mask = MASKS[self.account]
         words = {"verified": "VERIFYING", FAILED: "VERIFY_FAIL"}
         if now in words:
-            shown = ReadBinding(None, NEW_MASK, verification=words[now])
+            failed = now == FAILED
+            shown = ReadBinding(None, NEW_MASK, verification=words[now], failed=failed)
         else:
             shown = ReadBinding(mask, None, verification="VERIFY_SUCCESS")
         yield Reply("answered", self, _ok(shown))
