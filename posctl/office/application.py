@@ -142,8 +142,12 @@ class Application:
         return {}
 
     def _probe_payment(self, order: Order) -> Outcome:
-        """Asking again does no harm: within four hours it is refused as early."""
-        return Outcome("done", self._request_payment(order))
+        """Asking again does no harm: within four hours it is refused as early. Any
+        other no says that the application waits for no payment (any more)."""
+        try:
+            return Outcome("done", _answered(lambda: self._request_payment(order)))
+        except Refused as refusal:
+            return Outcome("void", {"refused": refusal.raw})
 
     def _report_amount(self, order: Order) -> Json:
         deadline = Deadline(CALL_SECONDS)
@@ -155,7 +159,10 @@ class Application:
     def _probe_amount(self, order: Order) -> Outcome:
         """Accepted: it waits for something else now. Otherwise a try may be spent, and
         the merchant tells the amount once more."""
-        waits = self.query().need is Need.PENNY_DROP
+        status = self.query()
+        if status.progress is Progress.UNKNOWN:
+            raise LinkFailed("provider.undecided", raw=status.raw)
+        waits = status.need is Need.PENNY_DROP
         return Outcome("void" if waits else "done", {"asked": order.application})
 
     def _new_account(self) -> AccountNumber:
