@@ -70,7 +70,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "valid_until": "2026-12-08T00:00:00.000Z",
         "steps": EVIDENCE["order.proposed"],
     },
-    "binding.read": {"provider_mask": "621234******1265"},
+    "binding.read": {"provider_mask": "621234******1265", "failed_mask": ""},
     "order.approved": {
         "approver": "wang",
         "cooling_hours": 0,

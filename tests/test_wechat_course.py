@@ -17,6 +17,7 @@ from emulator.acquirer.partners import add_wechatpay
 from emulator.acquirer.wechatpay import Course
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.faults import Fault
+from posctl.model.deadline import Deadline
 from posctl.model.errors import PosctlError
 from posctl.office import commit
 from posctl.office.watch import look_again
@@ -203,10 +204,49 @@ def test_the_new_number_shown_after_a_failed_audit_is_no_success(
     assert (rejected.code, rejected.error["code"]) == (6, "provider.rejected")
     shown = site.run("orders", "show", number).ok()
     assert (shown["state"], site.account()) == ("REJECTED", OLD_NUMBER)
-    # and who reads it afterwards for the next order is not fooled either
+    # who reads it afterwards is not fooled either: the account in force is unknown
     number = propose(site)
-    refused = approve(site, number)
-    assert (refused.code, refused.error["code"]) == (7, "binding.undecided")
+    assert approve(site, number).ok()["old"] is None
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].is_open = True
+    assert site.commit(number).ok()["state"] == "CLOSED"
+    assert site.account() == NEW_NUMBER
+
+
+@pytest.mark.req("R2")
+def test_a_profile_may_refuse_where_the_account_in_force_is_unknown(
+    make_wechat: MakeWeChat,
+) -> None:
+    site = make_wechat(
+        Course(verifying=0.0, done=0.1),
+        **{'required = ["mid"]': 'required = ["mid", "account"]'},
+    )
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].is_open = False
+    site.commit(approved(site))
+    refused = approve(site, propose(site))
+    assert (refused.code, refused.error["code"]) == (7, "look.unknown")
+
+
+@pytest.mark.req("R41")
+def test_a_lost_answer_after_an_earlier_failure_is_not_taken_for_that_failure(
+    make_wechat: MakeWeChat,
+) -> None:
+    """The same number once more: what the provider shows is the FIRST application."""
+    site = make_wechat(Course(verifying=0.3, done=0.6))
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].is_open = False
+    site.commit(approved(site))
+    number = approved(site)
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[NEW_NUMBER].is_open = True
+    site.bench.provider.faults.add(Fault("modify-settlement", "drop_answer"))
+    assert site.commit(number).code == 8
+    deadline = Deadline(10.0)
+    while (ran := site.commit(number)).code == 8:
+        assert site.run("orders", "show", number).ok()["state"] != "REJECTED"
+        assert not deadline.passed
+    assert (ran.ok()["state"], site.account()) == ("CLOSED", NEW_NUMBER)
 
 
 @pytest.mark.req("R40")

@@ -38,11 +38,17 @@ class Journal:
         *,
         attachments: Sequence[bytes] = (),
         notices: Mapping[str, Json] | None = None,
+        then: Sequence[tuple[str, Json]] = (),
     ) -> Order:
-        """One durable event; the order after it."""
+        """One durable event, and those that follow at once; the order after it."""
         self._check_held(kind)
         self.log.append(
-            self.number, kind, payload, attachments=attachments, notices=notices
+            self.number,
+            kind,
+            payload,
+            attachments=attachments,
+            notices=notices,
+            then=then,
         )
         return self.order
 

@@ -55,7 +55,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
     ),
     "preflight.passed": ("documents", "fee"),
     "order.proposed": ("valid_until",),
-    "binding.read": ("provider_mask",),
+    "binding.read": ("provider_mask", "failed_mask"),
     "order.approved": ("approver", "cooling_hours", "name_grade", "account_id"),
     "order.cooling": ("cool_until",),
     "apply.intended": ("request_seq", "apply_commits"),
@@ -85,7 +85,8 @@ _SHAPES = {
     "mid": re.compile(r"[0-9A-Za-z]{1,20}"),
     "tid": re.compile(r"[0-9A-Za-z]{1,20}"),
     "old_mask": re.compile(r"[0-9*]{6,40}"),
-    "provider_mask": re.compile(r"[0-9*]{4,40}"),
+    "provider_mask": re.compile(r"([0-9*]{4,40})?"),
+    "failed_mask": re.compile(r"([0-9*]{4,40})?"),
     "new_mask": re.compile(r"[0-9*]{6,40}"),
     "branch": re.compile(r"([0-9]{12})?"),
     "account_type": re.compile(r"card|corporate"),
@@ -154,6 +155,7 @@ class Order:
     valid_until: str = ""
     approver: str = ""
     provider_mask: str = ""
+    failed_mask: str = ""
     name_grade: str = ""
     account_id: str = ""
     cooling_hours: int = 0

@@ -57,7 +57,7 @@ class TerminalRules(Table, frozen=True):
 class IdentityRules(Table, frozen=True):
     """``required``: which unknowns refuse. ``list_days``: how old a list may be."""
 
-    required: tuple[Literal["tid", "mid", "serial"], ...]
+    required: tuple[Literal["tid", "mid", "serial", "account"], ...]
     list_days: Count
 
 

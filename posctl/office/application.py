@@ -46,6 +46,9 @@ _NOT_TAKEN = ("provider.credentials", "provider.rate", "provider.no_right")
 """Refusals that are no word on the change: nothing was done, a person may try later
 (R32)."""
 
+_MAY_BE_OURS = ("provider.duplicate", "provider.application_open")
+"""It has one already: perhaps this very one, delivered twice, or by an older store."""
+
 LOST = "-"
 """Stands for the number of an application whose answer was lost, but which shows."""
 
@@ -73,7 +76,7 @@ class Application:
         try:
             return self._apply_once(order)
         except Refused as refusal:
-            if refusal.code == "provider.duplicate":
+            if refusal.code in _MAY_BE_OURS:
                 raise Disputed(refusal.code, **_said(refusal)) from refusal
             raise
 
@@ -116,7 +119,8 @@ class Application:
         shown = found.pending or found.effective
         old = order.old_mask or order.provider_mask or ""
         differs = consistent(old, order.new_mask) is None
-        if shown and differs and consistent(shown, order.new_mask) is not None:
+        ours = shown is not None and consistent(shown, order.new_mask) is not None
+        if ours and differs and not was_failed(order, found):
             return Outcome("done", {"application": LOST, "shown": shown})
         hours = self.place.profile.poll.undecided_hours
         since = moment(order.effect_since or order.changed)
@@ -142,8 +146,12 @@ class Application:
         return {}
 
     def _probe_payment(self, order: Order) -> Outcome:
-        """Asking again does no harm: within four hours it is refused as early."""
-        return Outcome("done", self._request_payment(order))
+        """Asking again does no harm: within four hours it is refused as early. Any
+        other no says that the application waits for no payment (any more)."""
+        try:
+            return Outcome("done", _answered(lambda: self._request_payment(order)))
+        except Refused as refusal:
+            return Outcome("void", {"refused": refusal.raw})
 
     def _report_amount(self, order: Order) -> Json:
         deadline = Deadline(CALL_SECONDS)
@@ -155,7 +163,10 @@ class Application:
     def _probe_amount(self, order: Order) -> Outcome:
         """Accepted: it waits for something else now. Otherwise a try may be spent, and
         the merchant tells the amount once more."""
-        waits = self.query().need is Need.PENNY_DROP
+        status = self.query()
+        if status.progress is Progress.UNKNOWN:
+            raise LinkFailed("provider.undecided", raw=status.raw)
+        waits = status.need is Need.PENNY_DROP
         return Outcome("void" if waits else "done", {"asked": order.application})
 
     def _new_account(self) -> AccountNumber:
@@ -264,6 +275,12 @@ def _check_picture(order: Order, kind: str, body: bytes) -> None:
     checked = next(d["sha256"] for d in order.documents if d["kind"] == kind)
     if hashlib.sha256(body).hexdigest() != checked:
         raise CheckFailed("document.others", order=order.number)
+
+
+def was_failed(order: Order, found: ReadBinding) -> bool:
+    """The failed account that the provider shows is that of an earlier application: it
+    says nothing of this one."""
+    return found.failed and bool(order.failed_mask)
 
 
 def _said(refusal: Refused) -> dict[str, str]:

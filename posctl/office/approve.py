@@ -59,7 +59,8 @@ def ask_elsewhere(session: Session, number: str) -> str:
     """The request for a checker elsewhere, once every step of the office has passed.
 
     Raises:
-        CheckFailed: as ``approve``; ``armour.long``.
+        CheckFailed: as ``approve``; ``armour.long``; ``order.not_proposed`` where it is
+            approved already.
     """
     made: list[str] = []
 
@@ -70,7 +71,9 @@ def ask_elsewhere(session: Session, number: str) -> str:
         made.append(armoured_request(request))
         return order
 
-    _within(session, number, ask)
+    order = _within(session, number, ask)
+    if not made:
+        _check_state(session, order)
     return made[0]
 
 

@@ -28,7 +28,7 @@ from posctl.model.errors import (
     StateUnknown,
 )
 from posctl.office.account import OpenedAccount, open_account
-from posctl.office.application import LOST, Application
+from posctl.office.application import LOST, Application, was_failed
 from posctl.office.approve import check_approval, check_valid, cool, valid_until
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
@@ -221,7 +221,7 @@ class Commit:
             CheckFailed: ``commit.never_arrived``; the order ends there.
         """
         order = self.journal.order
-        if not order.application and not order.apply_commits:
+        if not self._can_ask():
             raise self._by_hand()
         status = self.ask()
         if status.progress in _UNDECIDED:
@@ -247,6 +247,11 @@ class Commit:
 
     def _events(self) -> list[Event]:
         return self.journal.log.events(self.journal.number)
+
+    def _can_ask(self) -> bool:
+        """By the application's number, or by what the provider shows."""
+        shows = Capability.READ_BINDING in self.application.provider.capabilities
+        return bool(self.journal.order.application) or shows
 
     def read_back(self) -> None:
         """The final state once more, and the account where the provider shows it (R38,
@@ -294,8 +299,10 @@ class Commit:
         found = self.application.read_binding()
         if found.effective and _same(found.effective, order):
             progress = Progress.EFFECTIVE
+        elif was_failed(order, found):
+            progress = Progress.UNKNOWN
         elif found.pending and _same(found.pending, order):
-            progress = Progress.AUDITING
+            progress = Progress.REJECTED if found.failed else Progress.AUDITING
         else:
             progress = Progress.UNKNOWN
         raw = found.verification or "-"

@@ -71,20 +71,15 @@ class OfficePlace(Place):
         if not order.final and (fresh or not order.application):
             write_private(self.order_path(file.number), path.read_bytes())
         if fresh:
-            order = journal.append(
-                "order.received",
-                {
-                    "by": "office",
-                    "head": file.head,
-                    "signer": file.signer.name,
-                    "fingerprint": file.signer.fingerprint,
-                    "profile": self.profile.name,
-                    "profile_version": self.profile.version,
-                },
-            )
-        if fresh and against:
-            reason = {**against.params, "reason": against.code}
-            order = journal.append("order.refused", reason)
+            received: Json = {
+                "by": "office",
+                "head": file.head,
+                "signer": file.signer.name,
+                "fingerprint": file.signer.fingerprint,
+                "profile": self.profile.name,
+                "profile_version": self.profile.version,
+            }
+            order = journal.append("order.received", received, then=_refusal(against))
         return order
 
     def _read(self, path: Path) -> OrderFile:
@@ -129,6 +124,13 @@ class OfficePlace(Place):
         if (file.number, file.head) != (number, received["head"]):
             raise CheckFailed("orderfile.swapped", order=number)
         return file
+
+
+def _refusal(against: CheckFailed | None) -> list[tuple[str, Json]]:
+    """With the receipt or not at all: no order that was refused is ever found open."""
+    if against is None:
+        return []
+    return [("order.refused", {**against.params, "reason": against.code})]
 
 
 @dataclass(frozen=True)

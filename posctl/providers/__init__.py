@@ -113,6 +113,7 @@ class ReadBinding:
         verification: the provider's own word for how far the verification is, or
             ``""``.
         tid: the terminal it holds for; None: for the whole merchant.
+        failed: the verification of the pending one is over, and it was refused.
     """
 
     effective: str | None
@@ -120,6 +121,7 @@ class ReadBinding:
     bank: str = ""
     verification: str = ""
     tid: str | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ class WeChatPay(Provider):
             pending=None if in_force else shown,
             bank=printable(found.bank_name or found.account_bank),
             verification=found.result,
+            failed=found.result == wire.VERIFY_FAIL,
         )
 
     def _call(

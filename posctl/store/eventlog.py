@@ -188,10 +188,12 @@ class EventLog:
         *,
         attachments: Sequence[bytes] = (),
         notices: Mapping[str, Json] | None = None,
+        then: Sequence[tuple[str, Json]] = (),
     ) -> Event:
         """Make one event durable, with what belongs to it, or nothing at all.
 
         Args:
+            then: events (kind, payload) that follow at once: all of them or none.
             attachments: bodies kept outside the chain; the payload names them by
                 their SHA-256, so that they can be erased and the chain still holds.
             notices: outbox rows by key; a key that is there already is kept.
@@ -201,12 +203,17 @@ class EventLog:
             LinkFailed: the store could not be written.
         """
         with self._transaction():
-            position, previous = self._last(order_id)
-            time = stamp(self._clock.now())
-            event = Event.after(order_id, position, previous, time, kind, payload)
-            self._add(event)
+            for each in ((kind, payload), *then):
+                event = self._chain(order_id, *each)
             self._attach(order_id, attachments)
             self._notify(order_id, notices or {})
+        return event
+
+    def _chain(self, order_id: str, kind: str, payload: Json) -> Event:
+        position, previous = self._last(order_id)
+        time = stamp(self._clock.now())
+        event = Event.after(order_id, position, previous, time, kind, payload)
+        self._add(event)
         return event
 
     def notify(self, order_id: str, notices: Mapping[str, Json]) -> None:

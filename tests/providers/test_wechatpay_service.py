@@ -158,7 +158,7 @@ def test_the_trap_of_a_failed_verification(
     shown = wechat.provider.read_binding(SUB, soon())
     masked = f"{number[:6]}{'*' * (len(number) - 10)}{number[-4:]}"
     assert shown == ReadBinding(
-        None, masked, bank="工商银行", verification="VERIFY_FAIL"
+        None, masked, bank="工商银行", verification="VERIFY_FAIL", failed=True
     )
     assert (wechat.account, wechat.version) == (OLD, 1)
 

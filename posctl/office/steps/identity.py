@@ -12,7 +12,7 @@ from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.steps import Context
 from posctl.office.tags import check_tag
-from posctl.providers import Capability
+from posctl.providers import Capability, ReadBinding
 from protocols.sensitive import consistent
 
 NOT_OFFERED = "not offered by this provider"
@@ -57,10 +57,30 @@ def _check_account(session: Session, journal: Journal) -> str:
     order = journal.order
     found = provider.read_binding(order.mid, Deadline(CALL_SECONDS))
     if found.effective is None:
-        raise CheckFailed("binding.undecided", mid=order.mid, raw=found.verification)
+        return _check_hidden(session, journal, found)
     for known in (order.old_mask, order.provider_mask):
         if known and consistent(found.effective, known) is None:
             raise CheckFailed("binding.conflict", shown=found.effective, known=known)
     if found.effective != order.provider_mask:
-        journal.append("binding.read", {"provider_mask": found.effective})
+        read = {"provider_mask": found.effective, "failed_mask": ""}
+        journal.append("binding.read", read)
     return found.effective
+
+
+def _check_hidden(session: Session, journal: Journal, found: ReadBinding) -> str:
+    """The provider shows another account than the one in force. Where that one failed,
+    the one in force is unknown, and the profile says whether that refuses (R2); where
+    it is still being verified, no other may be asked for.
+
+    Raises:
+        CheckFailed: ``binding.undecided``, ``look.unknown``.
+    """
+    order = journal.order
+    if not found.failed:
+        raise CheckFailed("binding.undecided", mid=order.mid, raw=found.verification)
+    if "account" in session.place.profile.identity.required:
+        raise CheckFailed("look.unknown", item="account")
+    if found.pending and found.pending != order.failed_mask:
+        read = {"provider_mask": order.provider_mask, "failed_mask": found.pending}
+        journal.append("binding.read", read)
+    return "unknown"
