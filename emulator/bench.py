@@ -16,7 +16,13 @@ from emulator.acquirer.ca import Authority
 from emulator.acquirer.chinaums import Accesser, Course
 from emulator.acquirer.https import ProviderService
 from emulator.acquirer.isohost import IsoHost
-from emulator.acquirer.ledger import BankAccount, Ledger, Merchant, TerminalRecord
+from emulator.acquirer.ledger import (
+    AccountKind,
+    BankAccount,
+    Ledger,
+    Merchant,
+    TerminalRecord,
+)
 from emulator.card.applet import CREDIT, CardProfile
 from emulator.card.direct import CardSlot, DirectCardServer
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
@@ -26,10 +32,11 @@ from emulator.terminal.device import EmulatedTerminal, Endpoints
 from protocols.chinaums import Credentials
 
 MID, TID, SERIAL = "898110054110001", "11000001", "0820000001"
-OPERATOR, BRANCH = "全渠道", "102100099996"
+NAME, OPERATOR, BRANCH = "小面馆", "全渠道", "102100099996"
 # Published test numbers; see docs/test-data.md.
 MOBILE = "13552535506"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
+COMPANY_NUMBER = "6225880022221111"
 CREDIT_NUMBER = "6212345678901232"
 
 CARDS: dict[str, CardProfile | None] = {
@@ -112,8 +119,10 @@ class Bench:
         for number in (OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
             ledger.accounts[number] = BankAccount(number, OPERATOR)
         ledger.accounts[NEW_NUMBER].is_open = not self.scenario.reject
+        company = BankAccount(COMPANY_NUMBER, NAME, AccountKind.CORPORATE)
+        ledger.accounts[COMPANY_NUMBER] = company
         ledger.branches[BRANCH] = "中国工商银行总行"
-        ledger.merchants[MID] = Merchant(MID, "小面馆", OPERATOR, OLD_NUMBER, BRANCH)
+        ledger.merchants[MID] = Merchant(MID, NAME, OPERATOR, OLD_NUMBER, BRANCH)
         ledger.terminals[tid] = TerminalRecord(tid, MID, SERIAL, tmk)
         self.tmk = tmk
 
@@ -161,8 +170,14 @@ class Bench:
         loop = LoopThread()
         self._stack.callback(loop.stop)
         self.host = IsoHost(self.ledger)
-        port = loop.run(self.host.start())
+        loop.run(self.host.start())
         self._stack.callback(lambda: loop.run(self.host.stop()))
+        self.loop = loop
+        self._plug_in_terminal()
+        self._stack.callback(lambda: loop.run(self.terminal.stop()))
+
+    def _plug_in_terminal(self) -> None:
+        """A terminal fresh from the factory."""
         config = TerminalConfig(
             serial=SERIAL,
             tid=TID,
@@ -172,10 +187,8 @@ class Bench:
             baud=self.scenario.baud,
             wrong_baud=self.scenario.wrong_baud,
         )
-        self.terminal = EmulatedTerminal(config, ("127.0.0.1", port))
-        self.endpoints: Endpoints = loop.run(self.terminal.start())
-        self._stack.callback(lambda: loop.run(self.terminal.stop()))
-        self.loop = loop
+        self.terminal = EmulatedTerminal(config, ("127.0.0.1", self.host.port))
+        self.endpoints: Endpoints = self.loop.run(self.terminal.start())
 
     def _start_card(self) -> None:
         self.environment: dict[str, str] = {}
@@ -204,9 +217,46 @@ class Bench:
     def _start_direct(self) -> None:
         self.pcscd = None
         self.slot = CardSlot(CARDS[self.scenario.card])
-        server = DirectCardServer(self.slot)
-        self._stack.callback(server.stop)
-        self.reader = server.address
+        self.cards = DirectCardServer(self.slot)
+        self._stack.callback(self.cards.stop)
+        self.reader = self.cards.address
+
+    # -- between two tries on one bench ---------------------------------------
+
+    def refill(self) -> None:
+        """As at the start, on the same addresses but for the terminal's: ledger,
+        hosts, terminal and card are as new, no fault is armed. Direct card link only.
+        """
+        self.loop.run(self.terminal.stop())
+        self.provider.faults.clear()
+        with self.ledger.locked():
+            self.ledger.clear()
+            self._fill_ledger()
+        self.provider.account_change.forget()
+        self.host.forget()
+        self._plug_in_terminal()
+        self.insert_card()
+
+    def insert_card(self) -> None:
+        """The scenario's, into the slot of the direct card link."""
+        profile = CARDS[self.scenario.card]
+        if profile is None:
+            self.slot.remove()
+        else:
+            self.slot.insert(profile)
+
+    def unplug(self) -> None:
+        """Every line of the terminal, wherever it is in an exchange."""
+        self.loop.run(self.terminal.stop())
+
+    def plug(self) -> None:
+        """The lines again; ``port`` may be another one."""
+        self.endpoints = self.loop.run(self.terminal.plug())
+
+    def cut_power(self) -> None:
+        """Of the terminal, which starts again at once; ``port`` may be another one."""
+        self.loop.run(self.terminal.cut_power())
+        self.plug()
 
     @property
     def port(self) -> str:
