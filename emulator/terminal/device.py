@@ -42,7 +42,8 @@ class EmulatedTerminal:
         return await self.plug()
 
     async def plug(self) -> Endpoints:
-        """The lines again, after ``stop``: another pty, the same TCP port."""
+        """The lines anew: another pty, the same TCP port. May be repeated."""
+        await self.stop()
         config = self.core.config
         answer = PosLinkFace(self.core, self.host).answer
         if config.pty:
