@@ -7,7 +7,8 @@ course of a run that died is continued by running it again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -198,8 +199,9 @@ def _open_order(session: Session, found: Look, means: Means) -> Journal:
         if other.mid == found.mid and _lags(other, found):
             raise CheckFailed("order.unconfirmed", order=other.number)
     journal = _new_journal(session, means)
-    write_json(place.means_file(journal.number), means.to_json())
-    journal.append("look.done", found.evidence())
+    with _naming(journal):
+        write_json(place.means_file(journal.number), means.to_json())
+        journal.append("look.done", found.evidence())
     return journal
 
 
@@ -260,12 +262,17 @@ def _same_terminal(order: Order, found: Look) -> None:
 def _continue(
     session: Session, journal: Journal, driver: TerminalDriver, means: Means
 ) -> Proposed:
+    with _naming(journal), exclusive(session.place.log, journal.number):
+        while (step := _STEPS.get(_stage(journal.order))) is not None:
+            step(session.place, journal, driver, means)
+        return _leave(session, journal, means)
+
+
+@contextmanager
+def _naming(journal: Journal) -> Iterator[None]:
     """What goes wrong from here on names the order, which is left as it is."""
     try:
-        with exclusive(session.place.log, journal.number):
-            while (step := _STEPS.get(_stage(journal.order))) is not None:
-                step(session.place, journal, driver, means)
-            return _leave(session, journal, means)
+        yield
     except PosctlError as failure:
         if not journal.order.final:
             failure.params.setdefault("resume", journal.number)
