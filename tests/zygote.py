@@ -1,4 +1,4 @@
-"""The other end of ``child``: start a warm process, fork children, talk to them."""
+"""The other end of ``zygote_child``: start it, fork children, talk to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Ran:
 @dataclass
 class Listener:
     """What the other processes do while a child waits. ``struck`` gives what the child
-    must do itself (see ``child``); ``at`` is told of every append of a watched one."""
+    must do itself (see ``zygote_child``); a watched one tells ``at`` of every append."""
 
     struck: Callable[[str, str], dict[str, Any]] = lambda place, fault: {}
     at: Callable[[str, str, int], None] = lambda place, kind, nth: None
@@ -82,14 +82,14 @@ class Plan:
 class Zygote:
     """A warm process; one child at a time. Close it, or use it with ``with``."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.settimeout(LONGEST)
-        program = Path(__file__).with_name("child.py")
+        program = Path(__file__).with_name("zygote_child.py")
         self._process = subprocess.Popen(
             [sys.executable, str(program), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "POSCTL_LANG": "en"},
+            env={**environment, "POSCTL_LANG": "en"},
         )
         theirs.close()
 
@@ -126,6 +126,7 @@ class Child:
         self._zygote = zygote
         self._listener = listener
         self.alive = True
+        self._said = ""
 
     def __enter__(self) -> Child:
         return self
@@ -146,11 +147,12 @@ class Child:
             if "ended" in message:
                 self.alive = False
                 code = os.waitstatus_to_exitcode(message["ended"])
-                return Ran(words, code, {}, "")
+                return Ran(words, code, {}, self._said)
             self._zygote.send(go=self._obey(message))
 
     def _obey(self, message: dict[str, Any]) -> dict[str, Any]:
         if "struck" in message:
+            self._said = message["said"]  # if it is the last that is heard of it
             return self._listener.struck(*message["struck"])
         self._listener.at(*message["at"])
         return {}

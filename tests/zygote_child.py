@@ -8,11 +8,12 @@ posctl from outside, as the product has no hook: the event log's writing and the
 Messages are JSON on one SOCK_SEQPACKET socket, whose descriptor is the argument.
 
     to the zygote   {"fork": {"home": path, "strikes": [strike, …], "watched": bool}};
-                    "stay" in place of "fork": it does the commands itself, which warms it
+                    "stay", not "fork": it does the commands itself
     to a child      {"run": [word, …], "ahead": seconds, "answers": [[pattern, answer],
                      …]}, {"go": {…}}, {} ends it
     from a child    {"ran": {"code": …, "data": …, "err": …}}
-                    {"at": [place, kind, nth]}, {"struck": [place, fault]}: waits for "go"
+                    {"at": [place, kind, nth]} waits for "go", as does
+                    {"struck": [place, fault], "said": what it printed so far}
     from the zygote {"ended": status as of waitpid}
 
 ``go`` may say what the child does to itself: "ahead", by how many seconds its clock
@@ -155,10 +156,11 @@ class Child:
                 self._strike(place, fault)
 
     def _strike(self, place: str, fault: str) -> None:
+        said = self.err.getvalue()[-LONGEST_TEXT:]
+        done = self._tell(struck=[place, fault], said=said)
         if fault in SIGNALS:
             os.kill(os.getpid(), SIGNALS[fault])
             return
-        done = self._tell(struck=[place, fault])
         self.ahead += done.get("ahead", 0)
         self.shortest = SHORT if done.get("silent") else self.shortest
         if "largest" in done:
@@ -174,11 +176,11 @@ class Child:
     def serve(self) -> None:
         while asked := self.wire.receive():
             self.ahead = float(asked["ahead"])
-            self.shortest = float("inf")
             self.wire.send(ran=self.run(asked["run"], asked["answers"]))
 
     def run(self, words: list[str], answers: list[list[str]]) -> dict[str, Any]:
         out, err = io.StringIO(), io.StringIO()
+        self.err = err
         sys.stdin = Answers(err, answers)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:

@@ -88,15 +88,21 @@ def _check_struck(stage: Stage, attempt: Attempt, last: Ran) -> None:
         return
     (fault,) = (strike.fault for strike in attempt.strikes)
     assert fault in FAULTS
+    assert stage.struck == [fault]
     if fault in _ENDS_WITH:
         assert last.code == _ENDS_WITH[fault]
-        return
-    assert stage.struck == [fault]
+        _check_named(attempt.strikes[0], last)
     if fault in ARMED:
         struck = [one.action for one in stage.faults_of(fault).struck]
         assert struck[-1:] == [ARMED[fault]]
     if fault in _ALWAYS_FAILS:
         assert last.code > 0
+
+
+def _check_named(strike: Strike, last: Ran) -> None:
+    """Who is interrupted is told which order it was, as soon as there is one."""
+    if strike.kind != "order.opened" and last.words != tuple(LIST):
+        assert "resume ORDER" not in str(last.error.get("next"))
 
 
 class Recovery:
@@ -116,8 +122,8 @@ class Recovery:
                 self.story.ran.append(ran)
                 _check_told(ran)
                 words = self._next(ran)
-                if ran.code in (130, 143):
-                    break
+                if ran.code and self.attempt.later:
+                    break  # the child may have been told to be impatient
             self.stage.mend()
             if not words:
                 return

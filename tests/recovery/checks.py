@@ -168,4 +168,3 @@ def check_files(home: Path) -> None:
     files = [p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()]
     left = [f for f in files if not any(fnmatchcase(f, n) for n in named_files())]
     assert not left, f"left behind: {left}"
-

@@ -1,4 +1,4 @@
-"""The course of a change, as li and wang go through it, told by nothing but the tool."""
+"""A change as li and wang go through it, told by nothing but the tool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from stage import COOLING_HOURS, HOUR, Stage
 from zygote import Child, Listener, Plan, Ran, Strike
 
-_COMMAND = re.compile(r"posctl change (\w+) (\S+)")
+_COMMAND = re.compile(r"posctl change (\w+) ([0-9A-Z-]+)")
 _WAITS = ("order.cooling", "commit.amount", "commit.pending")
 """Nothing went wrong: something has to happen first."""
 ENDED = ("CLOSED", "ROLLED_BACK", "CANCELLED", "REJECTED", "EXPIRED")
@@ -53,4 +53,4 @@ def way_on(stage: Stage, ran: Ran) -> list[str]:
         stage.ahead += COOLING_HOURS * HOUR + 1
         return stage.words("commit", str(ran.error["params"]["order"]))
     found = _COMMAND.search(told)
-    return stage.words(found[1], found[2].rstrip(",;")) if found else []
+    return stage.words(found[1], found[2]) if found else []

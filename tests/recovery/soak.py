@@ -58,7 +58,7 @@ class Dice:
         self._pairs: dict[Setting, list[Pair]] = {}
 
     def draw(self, seed: str) -> Attempt:
-        chance = random.Random(seed)
+        chance = random.Random(seed)  # noqa: S311 - must repeat
         setting = chance.choice((PLAIN, *SETTINGS))
         first, later = [chance.choice(self._all(setting)).strike], []
         for _more in range(chance.choices((0, 1, 2), MORE_FAULTS)[0]):
@@ -89,9 +89,7 @@ def try_one(stage: Stage, dice: Dice, seed: str) -> Done:
         state = play(stage, attempt).state
     except AssertionError as error:
         failure = str(error)
-    return Done(
-        seed, str(attempt), state, faults, time.monotonic() - started, failure
-    )
+    return Done(seed, str(attempt), state, faults, time.monotonic() - started, failure)
 
 
 def work(seeds: list[str], results: Any, until: float) -> None:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smalldisk import Room, may_mount, small_disk
+from zygote import Plan, Zygote
+
 from emulator.bench import (
     BRANCH,
     COMPANY_NUMBER,
@@ -29,8 +32,6 @@ from posctl.change.order import fold
 from posctl.model.clock import SystemClock
 from posctl.store.eventlog import EventLog
 from posctl.store.profiles import example
-from smalldisk import Room, may_mount, small_disk
-from zygote import Plan, Zygote
 
 PLACES = ("field", "office")
 AUDIT = 0.02
@@ -71,7 +72,11 @@ class Setting:
         return f"{self.profile}, {self.source}"
 
 
-SOURCES: dict[str, list[str]] = {"chip": [], "typed": ["--typed"], "corporate": ["--corporate"]}
+SOURCES: dict[str, list[str]] = {
+    "chip": [],
+    "typed": ["--typed"],
+    "corporate": ["--corporate"],
+}
 PROFILES: dict[str, dict[str, str]] = {
     "plain": {},
     "cooling": {"cooling_hours = 0": f"cooling_hours = {COOLING_HOURS}"},
@@ -96,6 +101,7 @@ ARMED = {
     "terminal: answer doubled": "duplicate_answer",
 }
 """Faults of a host, by the action that its emulator knows."""
+_SIGNALS = ("SIGKILL", "SIGTERM", "Ctrl-C")
 _JUMPS = {"clock forward": 5 * HOUR, "clock back": -7 * HOUR}
 
 
@@ -170,7 +176,12 @@ class Stage:
             means += ["--reader", bench.reader]
         means += [*port, *SOURCES[self.setting.source]]
         more = {"run": means, "resume": means, "propose": means, "confirm": port}
-        return ["change", command, *([number] if number else []), *more.get(command, [])]
+        return [
+            "change",
+            command,
+            *([number] if number else []),
+            *more.get(command, []),
+        ]
 
     def answers(self, number: str) -> list[list[str]]:
         return [*self.setting.questions, ["Amount that arrived", self._penny(number)]]
@@ -190,8 +201,10 @@ class Stage:
     # -- what goes wrong -----------------------------------------------------------
 
     def strike(self, place: str, fault: str) -> dict[str, Any]:
-        """Let it go wrong now; what the child must do itself (see ``child``)."""
+        """Let it go wrong now; what the child must do itself."""
         self.struck.append(fault)
+        if fault in _SIGNALS:
+            return {}
         if fault in _JUMPS:
             return {"ahead": self._jump(_JUMPS[fault])}
         if fault == "disk full":
