@@ -60,7 +60,7 @@ class Ran:
 @dataclass
 class Listener:
     """What the other processes do while a child waits. ``struck`` gives what the child
-    must do itself (see ``zygote_child``); a watched one tells ``at`` of every append."""
+    must do itself (see ``zygote_child``); a watched one tells ``at`` of its appends."""
 
     struck: Callable[[str, str], dict[str, Any]] = lambda place, fault: {}
     at: Callable[[str, str, int], None] = lambda place, kind, nth: None

@@ -16,6 +16,8 @@ from points import FAULTS
 from stage import ARMED, PLAIN, Setting, Stage
 from zygote import Child, Listener, Plan, Ran, Strike
 
+from posctl.model.errors import PosctlError
+
 MOST = 24
 """Commands that people need at most until an order has ended."""
 ENDINGS = ("resume", "rollback")
@@ -72,7 +74,7 @@ def play(stage: Stage, attempt: Attempt) -> Story:
         if story.state in ("ROLLED_BACK", "none"):
             story.ran.append(_new_run(stage))
             assert story.ran[-1].result.get("state") == "PROPOSED"
-    except AssertionError as error:
+    except (AssertionError, PosctlError) as error:
         raise AssertionError(f"{attempt}\n{error}\n{story}") from error
     return story
 

@@ -43,6 +43,7 @@ def check_all(stage: Stage, state: str) -> None:
         check_terminal(stage, orders)
         for order in orders:
             check_order(logs, order)
+            check_settled(stage, logs["field"], order)
         check_outbox(logs["office"], orders)
         check_heads(list(logs.values()), carried_out(stage, logs))
     finally:
@@ -75,6 +76,8 @@ def newest(logs: dict[str, EventLog]) -> list[Order]:
 def check_states(orders: list[Order], state: str) -> None:
     """None is left that blocks the merchant, and the tool told the truth."""
     assert not [order for order in orders if order.blocks or order.effect]
+    back = [order for order in orders if order.state is State.ROLLED_BACK]
+    assert not any(order.committed for order in back), "a signature may be on its way"
     states = [str(order.state) for order in orders]
     assert state in (states or ["none"]), f"{states}, but it said {state}"
 
@@ -104,6 +107,13 @@ def check_terminal(stage: Stage, orders: list[Order]) -> None:
     elif not any(order.state is State.EFFECTIVE for order in orders):
         assert (shown.version, shown.mask) == (1, mask(OLD_NUMBER))
         assert stage.settlements() == 0
+
+
+def check_settled(stage: Stage, field: EventLog, order: Order) -> None:
+    """What the log says of the settlement is what the host knows of it."""
+    if order.state is State.CLOSED:
+        kinds = [event.kind for event in field.events(order.number)]
+        assert kinds.count("settle.done") == stage.settlements()
 
 
 def check_order(logs: dict[str, EventLog], order: Order) -> None:
