@@ -19,7 +19,7 @@ LONGEST = 60.0
 
 @dataclass(frozen=True)
 class Strike:
-    """One fault at one point: before or after the ``nth`` append of a kind in a place.
+    """One fault at one point: before, within or after the ``nth`` append of a kind.
 
     ``*`` for both place and kind: the nth append of all.
     """

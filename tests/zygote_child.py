@@ -115,6 +115,7 @@ class Child:
     def wrap(self) -> None:
         for name in ("append", "absorb"):
             setattr(EventLog, name, self._counted(getattr(EventLog, name)))
+        EventLog._add = self._entered(EventLog._add)  # type: ignore[method-assign]
         clock.SystemClock.now = lambda _clock: self._now()  # type: ignore[method-assign]
         clock.SystemClock.sleep = staticmethod(  # type: ignore[assignment,method-assign]
             lambda *given: time.sleep(min(given[-1], SLEEP))
@@ -137,10 +138,20 @@ class Child:
             place = log.path.parent.name
             kind = str(rest[0]) if write.__name__ == "append" else "(absorb)"
             self.met.update([(place, kind), (ALL, ALL)])
+            self.inside = (place, kind)
             self._reach(place, kind, "before")
             written = write(log, what, *rest, **options)
             self._reach(place, kind, "after")
             return written
+
+        return wrapped
+
+    def _entered(self, add: Callable[..., Any]) -> Callable[..., Any]:
+        """Within the transaction: a row is written, nothing is committed."""
+
+        def wrapped(log: EventLog, *given: Any) -> None:
+            add(log, *given)
+            self._reach(*self.inside, "within")
 
         return wrapped
 

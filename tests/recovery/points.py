@@ -1,6 +1,7 @@
 """The points of a course, found by going through it, and what can strike at each.
 
-A point is before or after one append to a store. A fault of a wire strikes the next
+A point is before, within or after one append to a store. A fault of a wire strikes the
+next
 exchange on it; where the command has no exchange left on that wire, there is nothing
 to strike, and the pair is not made. ``Left`` counts such pairs, with the reason.
 """
@@ -15,7 +16,7 @@ from course import walk
 from stage import ARMED, Setting, Stage
 from zygote import Listener, Strike
 
-MOMENTS = ("before", "after")
+MOMENTS = ("before", "within", "after")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ FAULTS = {
 }
 """Every fault, and the wire whose next exchange it strikes, if it is one of a wire."""
 
+STRIKES_WITHIN = ("SIGKILL", "SIGTERM", "Ctrl-C", "disk full")
+"""What can end a transaction between its first row and its commit."""
 _WRITES = ("disk full", "store locked")
 
 
@@ -93,7 +96,7 @@ class Recorder:
         self.commands: list[str] = []
 
     def record(self) -> list[Point]:
-        """Both moments of every append, in their order."""
+        """Every moment of every append, in their order."""
         self.stage.reset(self.setting)
         self.ran = walk(self.stage, Listener(at=self._at), self._began, watched=True)
         self.ends.append(self.stage.asked())
@@ -111,7 +114,7 @@ class Recorder:
     def _points(self, at: int, seen: Seen) -> Iterator[Point]:
         command, end = self.commands[seen.command], self.ends[seen.command]
         left = frozenset(w for w, n in seen.asked.items() if n < end[w])
-        for moment, first in zip(MOMENTS, (at, at + 1), strict=True):
+        for moment, first in zip(MOMENTS, (at, at, at + 1), strict=True):
             stores = frozenset(s.place for s in self.seen[first:])
             yield Point(command, seen.place, seen.kind, seen.nth, moment, left, stores)
 
@@ -130,6 +133,8 @@ def pairs(points: list[Point]) -> tuple[list[Pair], Counter[tuple[str, str]]]:
 
 
 def _why_not(point: Point, fault: str, wire: str) -> str:
+    if point.moment == "within" and fault not in STRIKES_WITHIN:
+        return "within an append it is as before it"
     if wire and wire not in point.left:
         return f"`{point.command}` has no exchange with the {wire} after it"
     if fault in _WRITES and not point.stores:

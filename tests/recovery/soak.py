@@ -188,6 +188,25 @@ def _each(results: Any, parts: list[Any]) -> Iterator[Done]:
             yield one
 
 
+def tell_pairs() -> None:
+    """How many pairs there are in each course, and why the others cannot be."""
+    with tempfile.TemporaryDirectory(prefix="posctl-soak-") as folder:
+        with Stage(Path(folder) / "stage") as stage:
+            for setting in SETTINGS:
+                points = Recorder(stage, setting).record()
+                made, left_out = pairs(points)
+                print(f"{setting}: {len(points)} points, {len(made)} pairs; not made:")
+                for why, count in _by_reason(left_out):
+                    print(f"    {count:4}  {why}")
+
+
+def _by_reason(left_out: Counter[tuple[str, str]]) -> list[tuple[str, int]]:
+    reasons: Counter[str] = Counter()
+    for (_fault, why), count in left_out.items():
+        reasons[why] += count
+    return reasons.most_common()
+
+
 def main() -> int:
     reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     reader.add_argument("--count", type=int, default=COUNT)
@@ -198,6 +217,8 @@ def main() -> int:
     seed, colon, number = asked.seed.partition(":")
     alone = [f"{seed}:{int(number)}"] if colon else []
     seeds = alone or [f"{seed}:{n}" for n in range(1, asked.count + 1)]
+    if not alone:
+        tell_pairs()
     print(f"SEED {seed}: {len(seeds)} attempts, {asked.jobs} at a time", flush=True)
     tally = collect(seeds, 1 if alone else asked.jobs, asked.seconds)
     tally.end()
