@@ -1,9 +1,8 @@
 """The points of a course, found by going through it, and what can strike at each.
 
-A point is before, within or after one append to a store. A fault of a wire strikes the
-next
-exchange on it; where the command has no exchange left on that wire, there is nothing
-to strike, and the pair is not made. ``Left`` counts such pairs, with the reason.
+A point is before, within or after one append to a store. A fault of a wire strikes
+the next exchange on it; where the command has no exchange left on that wire, there is
+nothing to strike, and the pair is not made. ``pairs`` counts these, with the reason.
 """
 
 from __future__ import annotations
