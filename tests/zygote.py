@@ -100,8 +100,12 @@ class Zygote:
         self.close()
 
     def close(self) -> None:
+        """The process ends when nobody is at the other end any more."""
         self._sock.close()
-        self._process.wait(timeout=LONGEST)
+        try:
+            self._process.wait(timeout=LONGEST)
+        finally:
+            self._process.kill()
 
     def fork(self, plan: Plan, listener: Listener | None = None) -> Child:
         self.send(fork=plan.message())

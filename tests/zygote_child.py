@@ -58,7 +58,7 @@ SLEEP = 0.02
 """The longest pause between two questions, in seconds: time is scaled."""
 BUSY = 0.05
 """How long a store that is in use is waited for; posctl's own is 5 s."""
-SHORT = 0.3
+SHORT = 0.5
 """What is left of each deadline after a host fell silent."""
 
 SIGNALS = {

@@ -39,7 +39,7 @@ AUDIT = 0.02
 DAYS_SINCE_SETUP = 3.0
 DAY, HOUR = 86400.0, 3600.0
 COOLING_HOURS = 2
-HELD = 0.6
+HELD = 1.0
 """How long a silent host is silent, in seconds: longer than a child waits then."""
 
 
@@ -119,16 +119,18 @@ class Stage:
         self.struck: list[str] = []
 
     def __enter__(self) -> Stage:
-        self._stack = ExitStack()
         self.home.parent.mkdir(parents=True)
-        if may_mount():
-            disk = small_disk(self.home.parent, "8m")
-            self.room = self._stack.enter_context(disk)
         scenario = Scenario(direct=True, audit=AUDIT)
-        self.bench = self._stack.enter_context(Bench(self.folder / "bench", scenario))
-        self.zygote = self._stack.enter_context(Zygote())
-        for name in PROFILES:
-            self._set_up(name)
+        with ExitStack() as stack:
+            if may_mount():
+                disk = small_disk(self.home.parent, "8m")
+                self.room = stack.enter_context(disk)
+            bench = Bench(self.folder / "bench", scenario)
+            self.bench = stack.enter_context(bench)
+            self.zygote = stack.enter_context(Zygote())
+            for name in PROFILES:
+                self._set_up(name)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
