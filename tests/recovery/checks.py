@@ -33,8 +33,7 @@ def check_meanwhile(stage: Stage) -> None:
 
 def check_all(stage: Stage, state: str) -> None:
     """``state`` is where the tool said that it ended."""
-    logs = stage.logs()
-    try:
+    with stage.logs() as logs:
         for log in logs.values():
             log.verify()
         orders = newest(logs)
@@ -46,19 +45,13 @@ def check_all(stage: Stage, state: str) -> None:
             check_settled(stage, logs["field"], order)
         check_outbox(logs["office"], orders)
         check_heads(list(logs.values()), carried_out(stage, logs))
-    finally:
-        for log in logs.values():
-            log.close()
     check_files(stage.home)
 
 
 def check_committed(stage: Stage) -> bool:
     """Whether an order's commit point is behind it."""
-    logs = stage.logs()
-    found = any(order.committed for order in newest(logs))
-    for log in logs.values():
-        log.close()
-    return found
+    with stage.logs() as logs:
+        return any(order.committed for order in newest(logs))
 
 
 def newest(logs: dict[str, EventLog]) -> list[Order]:

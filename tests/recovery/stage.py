@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,11 +187,14 @@ class Stage:
         ]
 
     def answers(self, number: str) -> list[list[str]]:
+        if self.setting.source != "corporate":
+            return self.setting.questions
         return [*self.setting.questions, ["Amount that arrived", self._penny(number)]]
 
     def _penny(self, number: str) -> str:
         """What the merchant's statement shows, if anything arrived."""
-        events = [e for log in self.logs().values() for e in log.events(number)]
+        with self.logs() as logs:
+            events = [e for log in logs.values() for e in log.events(number)]
         made = [e.payload for e in events if e.kind == "apply.done"]
         if not made:
             return "0.01"
@@ -262,12 +266,16 @@ class Stage:
 
     # -- what is true --------------------------------------------------------------
 
-    def logs(self) -> dict[str, EventLog]:
+    @contextmanager
+    def logs(self) -> Iterator[dict[str, EventLog]]:
         """Both stores, opened anew; only for looking."""
-        return {
-            place: EventLog(self.home / place / "log.db", fold, SystemClock())
-            for place in PLACES
-        }
+        with ExitStack() as stack:
+            found = {}
+            for place in PLACES:
+                path = self.home / place / "log.db"
+                found[place] = EventLog(path, fold, SystemClock())
+                stack.callback(found[place].close)
+            yield found
 
     def account(self) -> str:
         with self.bench.ledger.locked() as ledger:
