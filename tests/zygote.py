@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MESSAGE = 1 << 18
+ALL = "*"
 LONGEST = 60.0
 """No command of an attempt takes that many seconds."""
 
@@ -21,7 +22,7 @@ LONGEST = 60.0
 class Strike:
     """One fault at one point: before, within or after the ``nth`` append of a kind.
 
-    ``*`` for both place and kind: the nth append of all.
+    ``ALL`` for the place: in either, and for both place and kind: the nth of all.
     """
 
     place: str

@@ -21,7 +21,7 @@ jumps; "silent", that a host will not answer; "largest", the size in bytes that 
 may outgrow from now on.
 
 A strike is [place, kind, nth, moment, fault]; ``nth`` counts the child's appends of
-that place and kind, or with ``*`` for both all of them, from 1.
+that place and kind, or ``*`` stands for either place, and for any kind in any place.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Child:
         def wrapped(log: EventLog, what: Any, *rest: Any, **options: Any) -> Any:
             place = log.path.parent.name
             kind = str(rest[0]) if write.__name__ == "append" else "(absorb)"
-            self.met.update([(place, kind), (ALL, ALL)])
+            self.met.update([(place, kind), (ALL, kind), (ALL, ALL)])
             self.inside = (place, kind)
             self._reach(place, kind, "before")
             written = write(log, what, *rest, **options)
@@ -160,7 +160,8 @@ class Child:
             self._tell(at=[place, kind, self.met[place, kind]])
         for strike in tuple(self.strikes):
             where, what, nth, when, fault = strike
-            if (where, what) not in ((place, kind), (ALL, ALL)) or when != moment:
+            here = ((place, kind), (ALL, kind), (ALL, ALL))
+            if (where, what) not in here or when != moment:
                 continue
             if self.met[where, what] == nth:
                 self.strikes.remove(strike)

@@ -391,7 +391,7 @@ def roll_back(session: Session, number: str) -> Order:
             raise order_over(order)
         if order.holder is Holder.FIELD and not order.may_roll_back:
             raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
-        session.place.tidy(number)
-        return journal.append(
-            "rollback.done", {"operator": session.operator.name, "at": "field"}
-        )
+        ended = {"operator": session.operator.name, "at": "field"}
+        order = journal.append("rollback.done", ended)
+        session.place.tidy(number)  # not before: a run that died here may be resumed
+        return order

@@ -25,7 +25,7 @@ from typing import Any
 from attempt import ENDINGS, Attempt, play
 from points import FAULTS, MOMENTS, Pair, Recorder, pairs
 from stage import PLAIN, SETTINGS, Setting, Stage
-from zygote import Strike
+from zygote import ALL, Strike
 
 COUNT = 10_000
 JOBS = 2
@@ -77,7 +77,7 @@ class Dice:
 
 def _anywhere(chance: random.Random) -> Strike:
     nth = chance.randint(1, LONGEST_WAY)
-    return Strike("*", "*", nth, chance.choice(MOMENTS), chance.choice([*FAULTS]))
+    return Strike(ALL, ALL, nth, chance.choice(MOMENTS), chance.choice([*FAULTS]))
 
 
 def try_one(stage: Stage, dice: Dice, seed: str) -> Done:

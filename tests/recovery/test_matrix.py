@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 from attempt import ENDINGS, Attempt, play
-from points import FAULTS, Pair, Point, Recorder, pairs
+from points import FAULTS, MOMENTS, Pair, Point, Recorder, pairs
 from stage import PLAIN, SETTINGS, Stage
+from zygote import ALL, Strike
 
 CHUNKS = 40
 LEAST = 500
@@ -74,6 +75,19 @@ def test_it_ends_on_old_or_new_as_the_log_says(
 ) -> None:
     for attempt in attempts(points)[chunk::CHUNKS]:
         play(stage, attempt)
+
+
+@pytest.mark.req("R37")
+@pytest.mark.parametrize("fault", ["SIGKILL", "disk full"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_rollback_that_fails_too(
+    stage: Stage, points: list[Point], moment: str, fault: str
+) -> None:
+    """Wherever the order was: it can still be resumed, or rolled back."""
+    for kind in ("account.sealed", "order.sent", "order.received", "apply.done"):
+        point = next(p for p in points if p.kind == kind)
+        later = Strike(ALL, "rollback.done", 1, moment, fault)
+        play(stage, Attempt((point.strike("SIGTERM"),), "rollback", later=(later,)))
 
 
 @pytest.mark.req("R37")
