@@ -15,6 +15,7 @@ import secrets
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from queue import Empty
 from typing import Any
 
 from attempt import ENDINGS, Attempt, play
-from points import FAULTS, MOMENTS, Pair, Recorder, pairs
+from points import FAULTS, MOMENTS, STRIKES_WITHIN, Pair, Recorder, pairs
 from stage import PLAIN, SETTINGS, Setting, Stage
 from zygote import ALL, Strike
 
@@ -48,6 +49,7 @@ class Done:
     faults: tuple[str, ...]
     seconds: float
     failure: str = ""
+    broken: bool = False
 
 
 class Dice:
@@ -76,32 +78,46 @@ class Dice:
 
 
 def _anywhere(chance: random.Random) -> Strike:
-    nth = chance.randint(1, LONGEST_WAY)
-    return Strike(ALL, ALL, nth, chance.choice(MOMENTS), chance.choice([*FAULTS]))
+    nth, moment = chance.randint(1, LONGEST_WAY), chance.choice(MOMENTS)
+    faults = [*STRIKES_WITHIN] if moment == "within" else [*FAULTS]
+    return Strike(ALL, ALL, nth, moment, chance.choice(faults))
 
 
 def try_one(stage: Stage, dice: Dice, seed: str) -> Done:
     attempt = dice.draw(seed)
     faults = tuple(s.fault for s in (*attempt.strikes, *attempt.later))
-    state = failure = ""
+    state, failure, broken = "", "", False
     started = time.monotonic()
     try:
         state = play(stage, attempt).state
     except AssertionError as error:
         failure = str(error)
-    return Done(seed, str(attempt), state, faults, time.monotonic() - started, failure)
+    except Exception:  # of the harness: the next attempt gets another stage
+        failure, broken = f"{attempt}\n{traceback.format_exc()}", True
+    seconds = time.monotonic() - started
+    return Done(seed, str(attempt), state, faults, seconds, failure, broken)
 
 
 def work(seeds: list[str], results: Any, until: float) -> None:
     """A process of its own: its part of the seeds, to the end or until the time."""
+    left = iter(seeds)
+    while _go_on(left, results, until):
+        pass
+    results.put(None)
+
+
+def _go_on(left: Iterator[str], results: Any, until: float) -> bool:
+    """On one stage; whether it broke, and another is needed."""
     with tempfile.TemporaryDirectory(prefix="posctl-soak-") as folder:
         with Stage(Path(folder) / "stage") as stage:
             dice = Dice(stage)
-            for seed in seeds:
+            for seed in left:
                 if time.monotonic() > until:
-                    break
-                results.put(try_one(stage, dice, seed))
-    results.put(None)
+                    return False
+                results.put(done := try_one(stage, dice, seed))
+                if done.broken:
+                    return True
+    return False
 
 
 @dataclass
