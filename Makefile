@@ -2,7 +2,7 @@
 PY = .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test lint bench docs vectors fresh clean
+.PHONY: demo test lint bench docs vectors soak fresh clean
 
 demo: .venv/ready
 	$(PY) -m posctl demo
@@ -30,6 +30,12 @@ docs: .venv/ready
 # Order files of a bench, good and bad; see docs/order-file.md.
 vectors: .venv/ready-to-test
 	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PY) tests/vectors/order-file/make.py
+
+# Ten thousand random attempts of docs/recovery.md; N, SECONDS, SEED and JOBS set.
+soak: .venv/ready-to-test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PY) tests/recovery/soak.py \
+	    $(if $(N),--count $(N)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
 # Both commands of the README in an empty Debian root.
 fresh:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "recovery")]
 
 import store  # noqa: E402 - beside this file
 from world import Site  # noqa: E402 - the tests' own way to drive a set-up
@@ -32,6 +32,7 @@ from emulator.bench import MID, Bench, Scenario  # noqa: E402
 
 Row = dict[str, Any]
 _TURNS = 21
+_ATTEMPTS = 60
 HEAVY = (
     "serial smartcard cryptography asyncio urllib3 ssl http.client sqlite3 rich"
 ).split()
@@ -160,11 +161,29 @@ def _used() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def a_recovery() -> list[Row]:
+    """An attempt of the recovery matrix (docs/recovery.md), pairs spread evenly."""
+    from attempt import Attempt, play
+    from points import Recorder, pairs
+    from stage import PLAIN, Stage
+
+    with tempfile.TemporaryDirectory() as folder:
+        with Stage(Path(folder) / "stage") as stage:
+            made, _left_out = pairs(Recorder(stage, PLAIN).record())
+            turns = []
+            for pair in made[:: len(made) // _ATTEMPTS]:
+                started = time.perf_counter()
+                play(stage, Attempt((pair.strike,), "resume"))
+                turns.append(time.perf_counter() - started)
+    return [row("one attempt of the recovery matrix", statistics.median(turns), "s")]
+
+
 BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     help_against_click,
     heavy_modules,
     a_change,
     the_event_log,
+    a_recovery,
 )
 
 

@@ -19,7 +19,13 @@ from emulator.acquirer.ca import Authority
 from emulator.acquirer.chinaums import Accesser, Course
 from emulator.acquirer.https import ProviderService
 from emulator.acquirer.isohost import IsoHost
-from emulator.acquirer.ledger import BankAccount, Ledger, Merchant, TerminalRecord
+from emulator.acquirer.ledger import (
+    AccountKind,
+    BankAccount,
+    Ledger,
+    Merchant,
+    TerminalRecord,
+)
 from emulator.acquirer.verification import VerificationFace
 from emulator.card.applet import CREDIT, CardProfile
 from emulator.card.direct import CardSlot, DirectCardServer
@@ -35,6 +41,7 @@ NAME, OPERATOR, BRANCH = "小面馆", "全渠道", "102100099996"
 # Published test numbers; see docs/test-data.md.
 MOBILE, ID_NUMBER, SMS_CODE = "13552535506", "341126197709218366", "111111"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
+COMPANY_NUMBER = "6225880022221111"
 CREDIT_NUMBER = "6212345678901232"
 
 _WORN_TAGS = {"none": b"", "garbage": b"\xff"}
@@ -154,6 +161,8 @@ class Bench:
                 number, OPERATOR, id_number=ID_NUMBER, mobile=MOBILE
             )
         ledger.accounts[NEW_NUMBER].is_open = not self.scenario.reject
+        company = BankAccount(COMPANY_NUMBER, NAME, AccountKind.CORPORATE)
+        ledger.accounts[COMPANY_NUMBER] = company
         ledger.branches[BRANCH] = "中国工商银行总行"
         ledger.merchants[till.mid] = Merchant(
             till.mid, NAME, OPERATOR, till.old_number, BRANCH, till.version
@@ -217,13 +226,18 @@ class Bench:
         loop = LoopThread()
         self._stack.callback(loop.stop)
         self.host = IsoHost(self.ledger)
-        port = loop.run(self.host.start())
+        loop.run(self.host.start())
         self._stack.callback(lambda: loop.run(self.host.stop()))
-        self.terminal = EmulatedTerminal(self._terminal_config(), ("127.0.0.1", port))
-        self.endpoints: Endpoints = loop.run(self.terminal.start())
-        self._wear()
-        self._stack.callback(lambda: loop.run(self.terminal.stop()))
         self.loop = loop
+        self._plug_in_terminal()
+        self._stack.callback(lambda: loop.run(self.terminal.stop()))
+
+    def _plug_in_terminal(self) -> None:
+        """A terminal fresh from the factory."""
+        address = ("127.0.0.1", self.host.port)
+        self.terminal = EmulatedTerminal(self._terminal_config(), address)
+        self.endpoints: Endpoints = self.loop.run(self.terminal.start())
+        self._wear()
 
     def _terminal_config(self) -> TerminalConfig:
         scenario, till = self.scenario, self.scenario.till
@@ -276,9 +290,46 @@ class Bench:
     def _start_direct(self) -> None:
         self.pcscd = None
         self.slot = CardSlot(CARDS[self.scenario.card])
-        server = DirectCardServer(self.slot)
-        self._stack.callback(server.stop)
-        self.reader = server.address
+        self.cards = DirectCardServer(self.slot)
+        self._stack.callback(self.cards.stop)
+        self.reader = self.cards.address
+
+    # -- between two tries on one bench ---------------------------------------
+
+    def refill(self) -> None:
+        """As at the start, on the same addresses but for the terminal's: ledger,
+        hosts, terminal and card are as new, no fault is armed. Direct card link only.
+        """
+        self.loop.run(self.terminal.stop())
+        self.provider.faults.clear()
+        with self.ledger.locked():
+            self.ledger.clear()
+            self._fill_ledger()
+        self.provider.account_change.forget()
+        self.host.forget()
+        self._plug_in_terminal()
+        self.insert_card()
+
+    def insert_card(self) -> None:
+        """The scenario's, into the slot of the direct card link."""
+        profile = CARDS[self.scenario.card]
+        if profile is None:
+            self.slot.remove()
+        else:
+            self.slot.insert(profile)
+
+    def unplug(self) -> None:
+        """Every line of the terminal, wherever it is in an exchange."""
+        self.loop.run(self.terminal.stop())
+
+    def plug(self) -> None:
+        """The lines again; ``port`` may be another one."""
+        self.endpoints = self.loop.run(self.terminal.plug())
+
+    def cut_power(self) -> None:
+        """Of the terminal, which starts again at once; ``port`` may be another one."""
+        self.loop.run(self.terminal.cut_power())
+        self.plug()
 
     @property
     def port(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 ANY = "*"
@@ -34,12 +35,17 @@ class Faults:
 
     Args:
         actions: the actions that the host knows.
+
+    Attributes:
+        asked: how often each service was called, with a fault or without.
+        struck: the faults that struck, in their order.
     """
 
     def __init__(self, actions: frozenset[str]) -> None:
         self._actions = actions
         self._lock = threading.Lock()
         self._rules: list[tuple[Fault, list[int]]] = []
+        self.asked: Counter[str] = Counter()
         self.struck: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
@@ -60,6 +66,7 @@ class Faults:
     def take(self, service: str) -> Fault | None:
         """The fault that strikes this call, if any; it is counted as used."""
         with self._lock:
+            self.asked[service] += 1
             for fault, left in self._rules:
                 if fault.service in (ANY, service) and self._strikes(left):
                     self.struck.append(fault)

@@ -32,6 +32,7 @@ from commands import (
     pay_to,
 )
 from world import MOBILE, RUN_ANSWERS, MakeSite, Site
+from zygote import Plan, Strike, Zygote
 
 from emulator.bench import BRANCH, CREDIT_NUMBER, MID, NEW_NUMBER, OLD_NUMBER
 
@@ -310,45 +311,42 @@ def test_a_change_that_the_provider_refuses(
 
 # -- killed half-way -----------------------------------------------------------
 
-KILLS = {
-    5: "field account.sealed",
-    7: "field order.sent",
-    11: "office apply.intended",
-    13: "office sign.intended",
-    21: "field settle.intended",
-}
+KILLS = (
+    ("field", "account.sealed"),
+    ("field", "order.sent"),
+    ("office", "apply.intended"),
+    ("office", "sign.intended"),
+    ("field", "settle.intended"),
+)
+TYPED = [
+    [r"Type (\w+) to go on", r"\1"],
+    ["Number of the present", OLD_NUMBER],
+    ["Bank code", BRANCH],
+    ["Mobile number", MOBILE],
+    ["Last four digits", NEW_NUMBER[-4:]],
+]
 
 
 @pytest.mark.req("R48")
 @pytest.mark.req("R49")
-@pytest.mark.parametrize(("point", "last"), KILLS.items(), ids=KILLS.values())
+@pytest.mark.parametrize(("place", "kind"), KILLS)
 def test_a_run_that_was_killed(
-    watch: Callable[..., Watched], point: int, last: str
+    watch: Callable[..., Watched], place: str, kind: str
 ) -> None:
     watched = watch()
     site = watched.site
-    plan = {
-        "home": str(site.home),
-        "point": point,
-        "moment": "after",
-        "commands": [
-            [["change", "run", *site.means()], list(RUN_ANSWERS)],
-            [["change", "approve", "ORDER"], [NEW_NUMBER[-4:]]],
-            [["change", "commit", "ORDER"], []],
-            [["change", "confirm", "ORDER", "--port", site.bench.port], ["SETTLE"]],
-        ],
-    }
-    died = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "kill" / "scripted.py")],
-        input=json.dumps(plan),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(site),
-    )
-    assert died.returncode == -9, died.stderr
-    assert died.stdout.splitlines()[-1] == last
-    watched.note(died.stdout + died.stderr)
+    plan = Plan(site.home, (Strike(place, kind, 1, "after", "SIGKILL"),))
+    with Zygote(environment(site)) as zygote, zygote.fork(plan) as child:
+        ran = child.run("change", "run", *site.means(), answers=TYPED)
+        watched.note(ran.err + json.dumps(ran.data))
+        number = str(ran.result.get("order"))
+        for command in ("approve", "commit", "confirm"):
+            if ran.code:
+                break
+            port = ["--port", site.bench.port] if command == "confirm" else []
+            ran = child.run("change", command, number, *port, answers=TYPED)
+            watched.note(ran.err + json.dumps(ran.data))
+    assert ran.code == -9, ran.err
     assert list(site.home.rglob("*-wal")), "what SQLite had not moved yet"
     assert watched.everywhere() == []
 

@@ -13,7 +13,10 @@ from emulator.bench import NEW_NUMBER, OLD_NUMBER
 from emulator.faults import Fault
 
 CALLS = ("complex_alter_acctinfo", "alter_sign", "alter_qry", "pic_upload")
-ACTIONS = ("drop_answer", "refuse_before", "duplicate_answer", "garbage", "http_500")
+ACTIONS = (
+    *("drop_answer", "refuse_before", "reset", "duplicate_answer", "garbage"),
+    "http_500",
+)
 
 
 def finish(site: Site, number: str) -> None:

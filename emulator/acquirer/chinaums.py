@@ -167,6 +167,11 @@ class AccountChangeService:
         if self.notices:
             self.notices.deliver()
 
+    def forget(self) -> None:
+        """Everything but who may call."""
+        with self._ledger.locked():
+            self._memory = _Memory()
+
     def penny_drop(self, reg_id: str) -> int:
         """The amount in fen that the company's bank statement shows."""
         with self._ledger.locked():

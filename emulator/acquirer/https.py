@@ -4,6 +4,8 @@ Each company is a face (``emulator.acquirer.faces``), found by the path of a req
 
 Faults it knows (``service`` names the call as its face does, as in ``alter_sign``):
     refuse_before   cut the connection; nothing is done
+    reset           reset the connection (RST); nothing is done
+    hold            answer nothing for ``seconds``, then cut; nothing is done
     drop_answer     do it, then cut the connection
     delay           do it, answer after ``seconds``
     drip            do it, answer a byte every ``seconds``
@@ -18,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -40,6 +43,8 @@ from emulator.faults import Fault, Faults
 ACTIONS = frozenset(
     {
         "refuse_before",
+        "reset",
+        "hold",
         "drop_answer",
         "delay",
         "drip",
@@ -175,6 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "posctl-emulator"
     sys_version = ""
+    _is_reset = False
 
     def setup(self) -> None:
         # The handshake belongs here: in accept() one client could block all.
@@ -218,13 +224,32 @@ class _Handler(BaseHTTPRequestHandler):
         return self._misbehave(fault, face, request)
 
     def _misbehave(self, fault: Fault, face: Face, request: HttpRequest) -> None:
-        if fault.action == "refuse_before":
-            return _cut(self.connection)
+        if fault.action in self._instead:
+            return self._instead[fault.action](self, fault)
         if fault.action == "http_500":
             return self._send(HttpResponse(500, {}, b""))
         if fault.action == "busy":
             return self._send(face.busy(request))
         self._after[fault.action](self, fault, face.respond(request))
+
+    def _refuse(self, fault: Fault) -> None:
+        _cut(self.connection)
+
+    def _reset(self, fault: Fault) -> None:
+        """To close with nothing left to linger for is to reset."""
+        at_once = struct.pack("ii", 1, 0)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self._is_reset = True
+
+    def _hold(self, fault: Fault) -> None:
+        self.server.stopping.wait(fault.seconds)
+        _cut(self.connection)
+
+    _instead: ClassVar[dict[str, Callable[[_Handler, Fault], None]]] = {
+        "refuse_before": _refuse,
+        "reset": _reset,
+        "hold": _hold,
+    }
 
     def _drop(self, fault: Fault, answer: HttpResponse) -> None:
         _cut(self.connection)
@@ -291,7 +316,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _close(self) -> None:
         self.server.forget(self.request)
-        _cut(self.request)
+        if not self._is_reset:  # a shutdown would end it in order
+            _cut(self.request)
         self.request.close()
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -92,6 +92,11 @@ class IsoHost:
     def port(self) -> int:
         return self._listener.port
 
+    def forget(self) -> None:
+        """What is remembered of terminals beside the ledger."""
+        with self.ledger.locked():
+            self._lines.clear()
+
     def settlements(self, tid: str) -> list[HostSettlement]:
         """What this terminal has settled, oldest first."""
         with self.ledger.locked():

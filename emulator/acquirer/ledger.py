@@ -122,6 +122,14 @@ class Ledger:
         with self._lock:
             yield self
 
+    def clear(self) -> None:
+        """As it was made, with the same key."""
+        with self._lock:
+            for table in (self.accounts, self.merchants, self.terminals):
+                table.clear()
+            self.applications.clear()
+            self.branches.clear()
+
     def terminals_of(self, mid: str) -> list[TerminalRecord]:
         with self._lock:
             return [t for t in self.terminals.values() if t.mid == mid]

@@ -30,7 +30,8 @@ class CardSlot:
 
 
 class DirectCardServer:
-    """Serves one slot. ``address`` is the reader name for posctl: ``tcp:HOST:PORT``."""
+    """Serves one slot. ``address`` is the reader name for posctl: ``tcp:HOST:PORT``;
+    ``apdus`` counts what was sent to cards."""
 
     def __init__(self, slot: CardSlot) -> None:
         self.slot = slot
@@ -39,6 +40,7 @@ class DirectCardServer:
         self.address = f"tcp:127.0.0.1:{self.port}"
         self._client: socket.socket | None = None
         self._stopped = False
+        self.apdus = 0
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -80,6 +82,7 @@ class DirectCardServer:
         self, client: socket.socket, command: bytes, held: Applet | None
     ) -> bool:
         """Whether the card is still there."""
+        self.apdus += 1
         if held is None or held is not self.slot.card:
             return False
         try:

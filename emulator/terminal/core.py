@@ -74,6 +74,12 @@ class TerminalCore:
         self.asked: list[str] = []
         """The commands that came in, in order."""
 
+    def lose_power(self) -> None:
+        """What was not saved is gone: working keys and what the host asked for. Batch,
+        parameters and trace number are saved."""
+        self.working_keys = None
+        self.processing_request = 0
+
     def now(self) -> datetime:
         """The terminal's own clock, set by its host at sign-in: Beijing time, as
         terminals show it, without a zone."""

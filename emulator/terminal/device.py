@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from emulator.faults import Faults
@@ -37,14 +38,20 @@ class EmulatedTerminal:
 
     async def start(self) -> Endpoints:
         """Raises OSError without a port or pty, ValueError for a speed that is none."""
-        await self._first_contact()
+        await self._try_host(self.host.sign_in, self.host.download)
+        return await self.plug()
+
+    async def plug(self) -> Endpoints:
+        """The lines anew: another pty, the same TCP port. May be repeated."""
+        await self.stop()
         config = self.core.config
         answer = PosLinkFace(self.core, self.host).answer
         if config.pty:
             self._pty = PtyPort(answer, self.faults, config.baud, config.wrong_baud)
         if config.tcp:
+            port = self._tcp.port if self._tcp else 0
             self._tcp = TcpPort(answer, self.faults)
-            await self._tcp.start()
+            await self._tcp.start(port)
         return Endpoints(
             self._pty.path if self._pty else None,
             self._tcp.port if self._tcp else None,
@@ -57,9 +64,16 @@ class EmulatedTerminal:
         if self._tcp is not None:
             await self._tcp.stop()
 
-    async def _first_contact(self) -> None:
+    async def cut_power(self) -> None:
+        """Off and on again, in the middle of whatever it does: what was not saved is
+        gone. As it starts it signs in and obeys its host. ``plug`` gives the lines."""
+        await self.stop()
+        self.core.lose_power()
+        await self._try_host(self.host.sign_in, self.host.obey)
+
+    async def _try_host(self, *calls: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self.host.sign_in()
-            await self.host.download()
+            for call in calls:
+                await call()
         except HostError as error:
             self.host_error = error

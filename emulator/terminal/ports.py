@@ -5,6 +5,8 @@ that arrives counts as one, and so does each repetition of it):
     nak      answer NAK; nothing is done
     silence  nothing is answered, nothing is done
     garbage  answer bytes that are no frame, or ``body``; nothing is done
+    drop_answer       acknowledge it and do it, answer nothing
+    duplicate_answer  do it, send the answer twice
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from emulator.tcp import TcpListener
 from protocols.poslink import Answering, Control, Request, Response
 
 Answer = Callable[[Request], Awaitable[Response]]
-ACTIONS = frozenset({"nak", "silence", "garbage"})
+_INSTEAD = frozenset({"nak", "silence", "garbage"})
+ACTIONS = _INSTEAD | {"drop_answer", "duplicate_answer"}
+_TIMES_SENT = {"drop_answer": 0, "duplicate_answer": 2}
 _CHUNK = 4096
 _INPUT_SPEED, _OUTPUT_SPEED = 4, 5
 """Places in what ``termios.tcgetattr`` gives."""
@@ -38,12 +42,15 @@ class _Session:
 
     def receive(self, data: bytes) -> None:
         out, request = self._machine.receive(data)
-        if request and (fault := self._faults.take(request.command)):
+        fault = self._faults.take(request.command) if request else None
+        if fault and fault.action in _INSTEAD:
             return self._misbehave(fault, data)
         if out:
             self._send(out)
         if request is not None:
-            self._work = asyncio.get_running_loop().create_task(self._run(request))
+            times = _TIMES_SENT[fault.action] if fault else 1
+            work = self._run(request, times)
+            self._work = asyncio.get_running_loop().create_task(work)
 
     def _misbehave(self, fault: Fault, data: bytes) -> None:
         self._machine = Answering()  # it must not wait for an answer to send
@@ -55,9 +62,13 @@ class _Session:
         if out := answers[fault.action]:
             self._send(out)
 
-    async def _run(self, request: Request) -> None:
+    async def _run(self, request: Request, times: int) -> None:
         response = await self._answer(request)
-        self._send(self._machine.respond(response))
+        answer = self._machine.respond(response)
+        if times == 0:
+            self._machine = Answering()  # nothing is left to be repeated
+        else:
+            self._send(answer * times)
 
     def close(self) -> None:
         if self._work is not None:

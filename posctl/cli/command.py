@@ -61,6 +61,10 @@ def command(
                     if isinstance(failure, LinkFailed):
                         failure.params.setdefault("resume", options["number"])
                 return console.failure(failure)
+            except BaseException as interrupt:
+                if "number" in options:  # likewise; see main
+                    interrupt.add_note(options["number"])
+                raise
 
         made = click.command(name, cls=Command, help=_(help_id))(_output_options(run))
         made.params.sort(key=lambda param: param.name in _OUTPUT)  # own ones first

@@ -7,7 +7,8 @@ course of a run that died is continued by running it again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -199,8 +200,9 @@ def open_order(session: Session, found: Look, means: Means) -> Journal:
         if other.mid == found.mid and _lags(other, found):
             raise CheckFailed("order.unconfirmed", order=other.number)
     journal = new_journal(session, means)
-    write_json(place.means_file(journal.number), means.to_json())
-    journal.append("look.done", found.evidence())
+    with _naming(journal):
+        write_json(place.means_file(journal.number), means.to_json())
+        journal.append("look.done", found.evidence())
     return journal
 
 
@@ -261,12 +263,17 @@ def _same_terminal(order: Order, found: Look) -> None:
 def _continue(
     session: Session, journal: Journal, driver: TerminalDriver, means: Means
 ) -> Proposed:
+    with _naming(journal), exclusive(session.place.log, journal.number):
+        while (step := _STEPS.get(_stage(journal.order))) is not None:
+            step(session.place, journal, driver, means)
+        return _leave(session, journal, means)
+
+
+@contextmanager
+def _naming(journal: Journal) -> Iterator[None]:
     """What goes wrong from here on names the order, which is left as it is."""
     try:
-        with exclusive(session.place.log, journal.number):
-            while (step := _STEPS.get(_stage(journal.order))) is not None:
-                step(session.place, journal, driver, means)
-            return _leave(session, journal, means)
+        yield
     except PosctlError as failure:
         if not journal.order.final:
             failure.params.setdefault("resume", journal.number)
@@ -385,7 +392,7 @@ def roll_back(session: Session, number: str) -> Order:
             raise order_over(order)
         if order.holder is Holder.FIELD and not order.may_roll_back:
             raise CheckFailed("rollback.too_late", order=number, state=str(order.state))
-        session.place.tidy(number)
-        return journal.append(
-            "rollback.done", {"operator": session.operator.name, "at": "field"}
-        )
+        ended = {"operator": session.operator.name, "at": "field"}
+        order = journal.append("rollback.done", ended)
+        session.place.tidy(number)  # not before: a run that died here may be resumed
+        return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 from posctl.change import orderfile
 from posctl.change.order import Order, check_makers
 from posctl.change.place import Place
-from posctl.change.states import Holder
+from posctl.change.states import Holder, State
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
-from posctl.model.errors import CheckFailed, UsageError
+from posctl.model.errors import CheckFailed, LinkFailed, UsageError
 from posctl.model.profile import Subject
 from posctl.store.files import read_json, remove
 from posctl.store.keys import APPROVER, Operator, check_signature
@@ -108,6 +109,20 @@ class FieldPlace(Place):
             order = journal.append("order.received", {"by": "field", "head": file.head})
             remove(self.outgoing(file.number))
         return order
+
+    def collect(self) -> None:
+        """Also sweeps up what a run that died left of orders that need it no more."""
+        super().collect()
+        for path in (*self._folder("means"), *self._folder("outgoing")):
+            known = self.log.projection(path.name.partition(".")[0])
+            order = Order.from_json(known) if known else None
+            if order and (order.final or order.state is State.EFFECTIVE):
+                with suppress(LinkFailed):  # the next run tries again
+                    remove(path)
+
+    def _folder(self, name: str) -> list[Path]:
+        folder = self.home.field / name
+        return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def outgoing(self, number: str) -> Path:
         """The order file as it was sent, sealed pictures and all, until it is back."""
