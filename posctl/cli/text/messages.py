@@ -492,6 +492,7 @@ _CODED = frozenset(
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
         *("name", "reason", "check_digit", "tag", "happened"),
+        *("steps", "asks", "channels", "checkers", "account", "old_account"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""
