@@ -18,6 +18,7 @@ from posctl.model.errors import CheckFailed, UsageError
 from posctl.store.eventlog import GENESIS, EventLog
 from posctl.store.files import write_private
 from posctl.store.keys import Operator
+from protocols.sensitive import masked_text
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _NAMES = ("store_head", "order_head", "head")
@@ -43,7 +44,7 @@ def heads_of(text: str) -> list[str]:
                 return found
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
-    raise UsageError("audit.heads", text=text if path.is_file() else "-")
+    raise UsageError("audit.heads", text=masked_text(text)[:80])
 
 
 def check_heads(logs: Sequence[EventLog], wanted: Sequence[str]) -> None:

@@ -23,6 +23,8 @@ def cancel(journal: Journal, name: str, reason: str) -> Order:
         return order
     if order.final:
         raise order_over(order)
+    if order.committed:
+        raise CheckFailed("rollback.too_late", order=order.number, state=order.state)
     if order.state not in TRANSITIONS["order.cancelled"]:
         raise CheckFailed("cancel.too_late", order=order.number, state=order.state)
     return journal.append("order.cancelled", {"operator": name, "reason": reason})

@@ -365,6 +365,7 @@ def _clock(order: Order, event: Event) -> dict[str, Any]:
     return {
         "frozen_in": None,
         "frozen_since": "",
+        "reason": "",
         "stopped_ms": order.stopped_ms + stopped,
     }
 

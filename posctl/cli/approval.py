@@ -32,7 +32,8 @@ def request(console: Console, home: Path, operator: str | None, number: str) -> 
     from posctl.office.approve import ask_elsewhere
 
     text = ask_elsewhere(office_session(console, home, operator), number)
-    return {"order": number, "text": text, "next": "posctl approval sign"}
+    console.tell("approval.send")
+    return {"order": number, "text": f"{text}\n", "next": "posctl approval sign FILE"}
 
 
 @command(approval, "sign", "help.approval.sign")
@@ -46,7 +47,8 @@ def sign(console: Console, home: Path, operator: str | None, file: Path) -> Json
     request = _read(file)
     who = signing_operator(console, home, operator)
     answer = sign_elsewhere(who, console, request)
-    return {"text": answer, "next": "posctl approval take ORDER FILE"}
+    console.tell("approval.send_back")
+    return {"text": f"{answer}\n", "next": "posctl approval take ORDER FILE"}
 
 
 @command(approval, "take", "help.approval.take")

@@ -163,7 +163,7 @@ def sign(console: Console, home: Path, file: Path) -> Json:
 
     place = Home(home)
     now, own = SystemClock().now(), place.profile(SystemClock().now())
-    text = profiles.text_of(str(file.resolve()))
+    text = profiles.unpinned(profiles.text_of(str(file.resolve())))
     new = profiles.parse(text, source=str(file))
     if new.name != own.name:
         raise CheckFailed("profile.other_name", name=new.name, expected=own.name)

@@ -84,6 +84,7 @@ def setup(
     wanted = profiles.parse(text, source=profile)
     issued = read_credentials(credentials)
     _check_service(wanted, issued)
+    _check_provider(wanted, provider_url, provider_ca, issued)
     reached = Reached(provider_url, provider_ca, issued)
     phrases = _passphrases(console, (keys.ROOT, technician, approver), test)
     whose = SetUp(technician, approver, organisation, test)
@@ -173,6 +174,19 @@ def read_credentials(path: Path) -> Json:
     except (OSError, ValueError, AttributeError):
         pass
     raise UsageError("setup.credentials", path=str(path))
+
+
+def _check_provider(profile: Profile, url: str, ca_file: Path, issued: Json) -> None:
+    """What the adapter can tell without sending anything; one that changes nothing by
+    this channel may have none.
+
+    Raises:
+        UsageError: ``provider.settings``, ``host.ca_file``, ``host.url``.
+    """
+    from posctl.providers import open_provider, provider_names
+
+    if profile.provider in provider_names() or "device" in profile.channels:
+        open_provider(profile.provider, url=url, ca_file=ca_file, credentials=issued)
 
 
 def _check_service(profile: Profile, issued: Json) -> None:

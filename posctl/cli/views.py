@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from posctl.change.states import State
+from posctl.change.states import Holder, State
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 
@@ -30,9 +30,9 @@ def order_view(order: Order) -> Json:
         "mid": order.mid,
         "tid": order.tid,
         "old": order.old_mask or order.provider_mask or None,
-        "new": order.new_mask,
+        "new": shown_before_approval(order),
         "effective": effective(order),
-        "pending": order.new_mask if _undecided(order) else None,
+        "pending": shown_before_approval(order) if _undecided(order) else None,
         "application": order.application or None,
         "unsettled_effect": order.effect,
         "reason": order.reason or None,
@@ -41,8 +41,8 @@ def order_view(order: Order) -> Json:
 
 
 def shown_before_approval(order: Order) -> str:
-    """The approver takes the last four digits from paper, not from a list (R30)."""
-    if order.state is State.PROPOSED and order.new_mask:
+    """The approver takes the last four digits from paper, not from a screen (R30)."""
+    if order.valid_until and not order.approver and not order.final:
         return order.new_mask[:-4] + "****"
     return order.new_mask
 
@@ -99,6 +99,8 @@ _NEXT: dict[State, str] = {
 def what_next(order: Order) -> str | None:
     """The command that brings the order on; None where it is over without effect."""
     pattern = _NEXT.get(order.state)
+    if order.state is State.FROZEN and order.holder is Holder.FIELD:
+        pattern = "posctl change rollback {}"  # a thaw is the office's word
     return pattern.format(order.number) if pattern else None
 
 

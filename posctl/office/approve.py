@@ -109,7 +109,8 @@ def sign_elsewhere(operator: Operator, person: Person, text: str) -> str:
         raise CheckFailed("signature.role", role=operator.role, needed=APPROVER)
     if operator.name.casefold() == request.shown["operator"].casefold():
         raise CheckFailed("approve.own", order=request.number, name=operator.name)
-    shown = {**request.shown, "new": request.shown["new_mask"][:-4] + "****"}
+    told = {name: text or "-" for name, text in request.shown.items()}
+    shown = {**told, "new": request.shown["new_mask"][:-4] + "****"}
     person.tell("approval.shown", **shown)
     _ask_digits(person, request.shown["new_mask"][-4:])
     signature = operator.sign(PURPOSE, request.digest)["signature"]

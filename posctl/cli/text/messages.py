@@ -339,6 +339,10 @@ MESSAGES: dict[str, str] = {
     "handoff.closed": "order {order} is closed: what follows is for the other channel",
     "commit.payment": "the provider sends a small amount to the new account",
     "commit.submitted": "application {application} taken: COMMIT POINT",
+    "approval.send": "send this text to the second person; there: posctl approval sign"
+    " FILE",
+    "approval.send_back": "send this text back; at the office: posctl approval take"
+    " ORDER FILE",
     "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
     " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
     " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"

@@ -41,7 +41,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "no office in {path}",
         "run this where the office is set up",
     ),
-    "operator.missing": ("no operator {name!r}; known: {known}", "--operator NAME"),
+    "operator.missing": (
+        "no operator {name!r}; known: {known}",
+        "posctl operator list",
+    ),
     "operator.exists": (
         "there is an operator {name} already",
         "choose another name, or revoke {name} first",
@@ -58,7 +61,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "passphrase.differs": (
         "the two entries for {name} differ",
-        "run the set-up again",
+        "run the command again",
     ),
     "signature.certificate": (
         "the signature on this {purpose} does not chain to the pinned root, or its"
@@ -102,7 +105,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "{path} is not the CA file that the profile pins",
         "run the set-up again with the right one",
     ),
-    "profile.missing": ("no profile {profile!r}; known: {known}", "--profile NAME"),
+    "profile.missing": (
+        "no profile {profile!r}; known: {known}",
+        "posctl profile list",
+    ),
     "profile.invalid": ("profile {source}: {reason}", "mend the file"),
     "profile.signature": (
         "{path} is not signed by the organisation's root",
