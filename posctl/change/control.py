@@ -23,10 +23,9 @@ def cancel(journal: Journal, name: str, reason: str) -> Order:
         return order
     if order.final:
         raise order_over(order)
-    if order.committed:
-        raise CheckFailed("rollback.too_late", order=order.number, state=order.state)
     if order.state not in TRANSITIONS["order.cancelled"]:
-        raise CheckFailed("cancel.too_late", order=order.number, state=order.state)
+        code = "rollback.too_late" if order.committed else "cancel.too_late"
+        raise CheckFailed(code, order=order.number, state=order.state)
     return journal.append("order.cancelled", {"operator": name, "reason": reason})
 
 
