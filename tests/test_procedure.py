@@ -465,6 +465,20 @@ def test_a_companys_account_is_proved_by_the_penny_drop(site: Site) -> None:
     assert (done["state"], site.account()) == ("EFFECTIVE", CORPORATE)
 
 
+@pytest.mark.req("R41")
+def test_a_word_that_says_nothing_is_no_verified_account(site: Site) -> None:
+    """Status 99 while the amount is waited for: nothing is signed."""
+    number = _company(site)
+    site.commit(number)
+    with site.bench.ledger.locked() as ledger:
+        (application,) = ledger.applications.values()
+        application.status = "99"
+    waiting = site.commit(number)
+    assert (waiting.code, waiting.error["code"]) == (11, "commit.pending")
+    assert state(site, number) == "WAITING_MERCHANT"
+    assert (site.signed(), site.account()) == (0, OLD_NUMBER)
+
+
 @pytest.mark.req("R29")
 def test_the_fifth_wrong_amount_ends_it(site: Site) -> None:
     number = _company(site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -287,6 +288,33 @@ def test_the_watch_sees_what_moved_without_an_order(make_wechat: MakeWeChat) -> 
     assert _watch(site, ahead, hours=16 * 24) == [("moved", 360)]
     notices = site.run("outbox", "list").ok()["messages"]
     assert [n["key"] for n in notices][-1] == f"{number}:watch:360"
+
+
+@pytest.mark.req("R45")
+def test_the_watch_takes_an_order_that_failed_for_no_theft(
+    make_wechat: MakeWeChat,
+) -> None:
+    """The provider shows the account that was refused, and not the one in force."""
+    ahead = [0.0]
+    site = make_wechat(
+        Course(verifying=0.0, done=0.1),
+        clock=lambda: time.time() + ahead[0],
+        **{"days_between_changes = 7": "days_between_changes = 0"},
+    )
+    site.commit(approved(site)).ok()
+    other = "6212345678900000003"
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[other] = replace(ledger.accounts[OLD_NUMBER], is_open=False)
+    ran = site.run(
+        "change", "run", "--typed", answers=(SUB, other, other, *ANSWERS[3:])
+    )
+    number = str(ran.ok()["order"])
+    site.run("change", "approve", number, answers=("CALLED", other[-4:])).ok()
+    assert site.commit(number).error["code"] == "provider.rejected"
+    assert _watch(site, ahead, hours=25) == [("not offered", 24)]
+    assert (
+        len(site.run("outbox", "list").ok()["messages"]) == 2
+    )  # the results, no alert
 
 
 def _watch(site: Site, ahead: list[float], *, hours: int) -> list[tuple[str, int]]:

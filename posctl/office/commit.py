@@ -160,6 +160,10 @@ class Commit:
         if status.need is Need.PENNY_DROP:
             number = self.journal.number
             raise NotYetEffective("commit.amount", order=number)
+        waits = status.progress is Progress.WAITING_MERCHANT
+        filling = waits and status.need is not Need.SIGNING
+        if filling or status.progress is Progress.UNKNOWN:  # says nothing of the amount
+            raise self._undecided()
         self.journal.append("merchant.done", {"raw": status.raw})
 
     def report_amount(self, fen: int) -> None:

@@ -86,11 +86,22 @@ def _look(session: Session, provider: Provider, order: Order, hours: int) -> Jso
         return {**seen, "shown": None, "verdict": NOT_OFFERED}
     found = provider.read_binding(order.mid, Deadline(CALL_SECONDS))
     shown = found.effective or found.pending
+    if found.effective is None and _is_ours(session, order.mid, shown):
+        return {**seen, "shown": None, "verdict": NOT_OFFERED}  # looked at again later
     same = shown is not None and consistent(shown, order.new_mask) is not None
     verdict = SAME if same and found.effective else MOVED
     seen = {**seen, "shown": shown, "verdict": verdict}
     _record(session, order, seen)
     return seen
+
+
+def _is_ours(session: Session, mid: str, shown: str | None) -> bool:
+    """An order of this office asked for that account: while it is verified, and after
+    it was refused, the provider does not show the one in force (R40)."""
+    return shown is not None and any(
+        order.new_mask and consistent(shown, order.new_mask) is not None
+        for order in session.place.orders(mid=[mid])
+    )
 
 
 def _record(session: Session, order: Order, seen: Json) -> None:
