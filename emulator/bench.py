@@ -237,6 +237,7 @@ class Bench:
         address = ("127.0.0.1", self.host.port)
         self.terminal = EmulatedTerminal(self._terminal_config(), address)
         self.endpoints: Endpoints = self.loop.run(self.terminal.start())
+        self._name_line()
         self._wear()
 
     def _terminal_config(self) -> TerminalConfig:
@@ -297,7 +298,7 @@ class Bench:
     # -- between two tries on one bench ---------------------------------------
 
     def refill(self) -> None:
-        """As at the start, on the same addresses but for the terminal's: ledger,
+        """As at the start, on the same addresses but for the terminal's TCP: ledger,
         hosts, terminal and card are as new, no fault is armed. Direct card link only.
         """
         self.loop.run(self.terminal.stop())
@@ -319,22 +320,42 @@ class Bench:
             self.slot.insert(profile)
 
     def unplug(self) -> None:
-        """Every line of the terminal, wherever it is in an exchange."""
+        """Every line of the terminal, wherever it is in an exchange; ``port`` is
+        gone until it is plugged in again.
+        """
+        self._line.unlink(missing_ok=True)
         self.loop.run(self.terminal.stop())
 
     def plug(self) -> None:
-        """The lines again; ``port`` may be another one."""
+        """The lines again, the serial one under its name."""
         self.endpoints = self.loop.run(self.terminal.plug())
+        self._name_line()
 
     def cut_power(self) -> None:
-        """Of the terminal, which starts again at once; ``port`` may be another one."""
+        """Of the terminal, which starts again at once."""
+        self._line.unlink(missing_ok=True)
         self.loop.run(self.terminal.cut_power())
         self.plug()
 
     @property
+    def _line(self) -> Path:
+        return self.directory / "ttyTERM"
+
+    def _name_line(self) -> None:
+        """A pty gets another number each time, and the old number goes to whoever asks
+        next. The name stays, as one of /dev/serial/by-id does, and leads nowhere else.
+        """
+        self._line.unlink(missing_ok=True)
+        if self.endpoints.pty:
+            self._line.symlink_to(self.endpoints.pty)
+
+    @property
     def port(self) -> str:
-        """The terminal's serial line, or its TCP address where there is no pty."""
-        return self.endpoints.pty or f"tcp:127.0.0.1:{self.endpoints.tcp}"
+        """The terminal's serial line, the same name at every start; its TCP address
+        where there is no pty.
+        """
+        pty = self.endpoints.pty
+        return str(self._line) if pty else f"tcp:127.0.0.1:{self.endpoints.tcp}"
 
     def connect_to(self) -> dict[str, object]:
         """What a user of the bench needs to know."""
