@@ -12,6 +12,7 @@ from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import home_option, operator_option, order_argument
 from posctl.cli.people import office_session, signing_operator
+from posctl.cli.qrcode import check_qr, qr_option, show_qr
 from posctl.cli.views import order_view, what_next
 from posctl.model.canonical import Json
 from posctl.model.errors import UsageError
@@ -25,30 +26,41 @@ def approval() -> None:
 
 
 @command(approval, "request", "help.approval.request")
+@qr_option
 @operator_option
 @home_option
 @order_argument
-def request(console: Console, home: Path, operator: str | None, number: str) -> Json:
+def request(
+    console: Console, home: Path, operator: str | None, number: str, qr: Path | None
+) -> Json:
     from posctl.office.approve import ask_elsewhere
 
+    check_qr(qr)
     text = ask_elsewhere(office_session(console, home, operator), number)
     console.tell("approval.send")
-    return {"order": number, "text": f"{text}\n", "next": "posctl approval sign FILE"}
+    shown = show_qr(console, text, qr)
+    told = {"text": f"{text}\n", "next": "posctl approval sign FILE"}
+    return {"order": number, **shown, **told}
 
 
 @command(approval, "sign", "help.approval.sign")
+@qr_option
 @operator_option
 @home_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def sign(console: Console, home: Path, operator: str | None, file: Path) -> Json:
+def sign(
+    console: Console, home: Path, operator: str | None, file: Path, qr: Path | None
+) -> Json:
     """On the checker's own machine: needs his key, no store and no provider."""
     from posctl.office.approve import sign_elsewhere
 
+    check_qr(qr)
     request = _read(file)
     who = signing_operator(console, home, operator)
     answer = sign_elsewhere(who, console, request)
     console.tell("approval.send_back")
-    return {"text": f"{answer}\n", "next": "posctl approval take ORDER FILE"}
+    shown = show_qr(console, answer, qr)
+    return {**shown, "text": f"{answer}\n", "next": "posctl approval take ORDER FILE"}
 
 
 @command(approval, "take", "help.approval.take")

@@ -134,6 +134,7 @@ LABELS: dict[str, str] = {
     "provider": "provider",
     "provider_ca": "provider's CA",
     "provider_url": "provider's address",
+    "qr": "QR code",
     "raw": "the provider's code",
     "reader": "reader",
     "reader_failure": "no readers because",

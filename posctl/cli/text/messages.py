@@ -140,6 +140,8 @@ MESSAGES: dict[str, str] = {
     " other name, JSON.",
     "option.format": "The form, whatever the file is called; without --output, text or"
     " json is printed on the screen.",
+    "option.qr": "Show the text as a QR code too: in a .png or .svg file; - draws it on"
+    " the screen.",
     "option.font": "The font for the PDF, with Chinese; otherwise one of this system.",
     "option.root": "PEM file of the root's certificate; otherwise that of the set-up.",
     "option.example": "Of the shipped examples, not the profile in force.",
@@ -343,6 +345,8 @@ MESSAGES: dict[str, str] = {
     " FILE",
     "approval.send_back": "send this text back; at the office: posctl approval take"
     " ORDER FILE",
+    "qr.narrow": "warning: the window has {columns} columns and the QR code needs"
+    " {needed}: widen it, or --qr FILE",
     "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
     " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
     " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"
@@ -407,6 +411,7 @@ WARNINGS = frozenset(
         "inbox.refused",
         "list.no_readers",
         "profile.assumed",
+        "qr.narrow",
         "resume.effect",
         "setup.keep_root",
         "settle.answer_lost",

@@ -45,6 +45,14 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "amount.not_asked": ("{order} waits for no amount", "posctl orders show {order}"),
     "amount.form": ("an amount in yuan has two decimals", "as 0.10"),
+    "qr.kind": (
+        "{path} has no name of a picture",
+        "--qr with a name that ends in .png or .svg; - draws the code on the screen",
+    ),
+    "qr.screen": (
+        "this terminal is not set to UTF-8: it has no characters for a QR code",
+        "--qr FILE with a name that ends in .png or .svg",
+    ),
     "approval.other": ("this is the approval of {other}", "take the answer to {order}"),
     "armour.long": (
         "the request has {size} characters, {limit} are the most",
