@@ -34,7 +34,7 @@ SAYS = (
     *("output_option", "paper_options", "_shop", "_ask"),
 )
 """Functions whose message id is the one constant with a dot among their first three."""
-LAST_WORDS = {"unexpected", "interrupted"}
+LAST_WORDS = {"unexpected", "interrupted", "interrupted.no_order"}
 """Said by ``main`` itself when all else has ended."""
 NO_NEXT = {"account.same"}
 """Nothing is left to do."""

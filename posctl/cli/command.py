@@ -16,7 +16,7 @@ from posctl.cli.grammar import Command
 from posctl.cli.settings import Settings
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
-from posctl.model.errors import LinkFailed, PosctlError
+from posctl.model.errors import LinkFailed, PosctlError, note
 
 Body = Callable[..., Json]
 Decorator = Callable[[Any], Any]
@@ -63,7 +63,8 @@ def command(
                 return console.failure(failure)
             except BaseException as interrupt:
                 if "number" in options:  # likewise; see main
-                    interrupt.add_note(options["number"])
+                    note(interrupt, "order", options["number"])
+                note(interrupt, "command", console.command)
                 raise
 
         made = click.command(name, cls=Command, help=_(help_id))(_output_options(run))

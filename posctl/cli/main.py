@@ -99,10 +99,12 @@ def _say_last(
     code: str, exit_code: int, words: list[str], error: BaseException
 ) -> None:
     from posctl.cli.console import Console
-    from posctl.model.errors import PosctlError
+    from posctl.model.errors import PosctlError, interrupted_at
 
-    notes = getattr(error, "__notes__", ("ORDER",))  # the order that was worked on
-    told = {"order": notes[0]}
+    told = interrupted_at(error)
+    command = told.pop("command", "")
+    if code == "interrupted" and "order" not in told:
+        code = "interrupted.no_order"
     if isinstance(error, OSError):
         told["reason"] = error.strerror or type(error).__name__
         told["path"] = str(error.filename or "-")
@@ -111,7 +113,7 @@ def _say_last(
     failure = PosctlError(code, kind=type(error).__name__, **told)
     failure.exit_code = exit_code  # type: ignore[misc]
     try:
-        Console("", as_json="--json" in words).failure(failure)
+        Console(command, as_json="--json" in words).failure(failure)
     except OSError:  # nobody is there to read it
         sys.stdout = open(os.devnull, "w")
 

@@ -13,6 +13,7 @@ from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import (
     MerchantNumber,
+    PhoneNumber,
     home_option,
     operator_option,
     output_option,
@@ -24,6 +25,7 @@ from posctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from posctl.office.place import Session
+    from posctl.office.registry import Merchant
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -106,7 +108,13 @@ SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
 @click.option("--name", metavar="NAME", required=True, help=_("option.merchant_name"))
 @click.option("--owner", metavar="NAME", required=True, help=_("option.owner"))
 @click.option("--owner-id", is_flag=True, help=_("option.owner_id"))
-@click.option("--phone", metavar="NUMBER", default="", help=_("option.phone"))
+@click.option(
+    "--phone",
+    metavar="NUMBER",
+    type=PhoneNumber(),
+    default="",
+    help=_("option.phone"),
+)
 @click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
 @click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
 @operator_option
@@ -123,7 +131,7 @@ def register(
     **texts: str,
 ) -> Json:
     """What is not given is not known any more: an entry is replaced as a whole."""
-    from posctl.office.registry import Merchant, register_merchant
+    from posctl.office.registry import Merchant, find_merchant, register_merchant
 
     session = office_session(console, home, operator)
     changed = f"{phone_changed:%Y-%m-%d}" if phone_changed else ""
@@ -135,7 +143,11 @@ def register(
         mandates=mandates,
         **texts,
     )
+    before = find_merchant(session.place, mid)
     register_merchant(session.place, made)
+    lost = _lost(before, made) if before else []
+    if lost:
+        console.tell("merchant.lost", mid=mid, lost=", ".join(lost))
     return {
         "mid": mid,
         "subject": made.subject,
@@ -143,6 +155,18 @@ def register(
         "mandates": [m["agent"] for m in mandates],
         "next": f"posctl merchant fetch {mid}",
     }
+
+
+def _lost(before: Merchant, made: Merchant) -> list[str]:
+    """What was on file and is not any more, by its option."""
+    agents = {m["agent"] for m in made.mandates}
+    gone = [m["agent"] for m in before.mandates if m["agent"] not in agents]
+    texts = [
+        f"--{name.replace('_', '-')}"
+        for name in ("owner_id", "phone", "phone_changed")
+        if getattr(before, name) and not getattr(made, name)
+    ]
+    return [*texts, *(f"--mandate {agent}" for agent in gone)]
 
 
 def _asked_id(console: Console, session: Session) -> str:

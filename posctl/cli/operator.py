@@ -128,9 +128,24 @@ def revoke(console: Console, home: Path, name: str) -> Json:
     if whose not in trust.revoked:
         root = root_operator(console, found)
         trust = revocation.revoke(found.revocations, trust, root, whose, now)
+        approver = keys.signer_of(certificate).role == keys.APPROVER
+        if approver and not _approver_left(found, trust, now):
+            console.tell("operator.no_approver")
     file = str(found.revocations)
     shown = _view(trust, certificate, now)
     return {**shown, "revocations": trust.number, "file": file}
+
+
+def _approver_left(home: Home, trust: Trust, now: datetime) -> bool:
+    from posctl.store import keys
+
+    known = (
+        _view(trust, keys.certificate_of(home.operators, name), now)
+        for name in keys.operator_names(home.operators)
+    )
+    return any(
+        who["role"] == keys.APPROVER and who["standing"] == "in force" for who in known
+    )
 
 
 @command(operator, "passphrase", "help.operator.passphrase")

@@ -49,6 +49,20 @@ class MerchantNumber(_Shaped):
     message = _("usage.mid")
 
 
+class PhoneNumber(_Shaped):
+    """With or without country and area code; blanks, hyphens and brackets go."""
+
+    name = "number"
+    shape = re.compile(r"(\+|00)?[0-9]{5,18}")
+    message = _("usage.phone")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        bare = re.sub(r"[ ()-]", "", str(value))
+        return super().convert(bare, param, ctx) if bare else ""
+
+
 def complete(what: str) -> Callable[..., list[CompletionItem]]:
     """Words for a shell, found when it asks: a source of ``completing``."""
 

@@ -30,7 +30,7 @@ from posctl.field.propose import hand_over, propose
 from posctl.field.steps import Context, run_stage
 from posctl.field.steps.notices import tell as tell_notices
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, OtherChannel, PosctlError
+from posctl.model.errors import CheckFailed, OtherChannel, PosctlError, note
 from posctl.model.profile import Profile
 from posctl.model.steps import Stage
 from posctl.store.files import read_json, write_json
@@ -279,7 +279,7 @@ def _naming(journal: Journal) -> Iterator[None]:
             failure.params.setdefault("resume", journal.number)
         raise
     except BaseException as interrupt:
-        interrupt.add_note(journal.number)
+        note(interrupt, "order", journal.number)
         raise
 
 

@@ -96,3 +96,14 @@ class NotYetEffective(PosctlError):
     """Accepted, but not effective yet."""
 
     exit_code = 11
+
+
+def note(interrupt: BaseException, name: str, value: str) -> None:
+    """What was being done when it came, for the last words. The innermost counts."""
+    interrupt.add_note(f"{name}={value}")
+
+
+def interrupted_at(error: BaseException) -> dict[str, str]:
+    """What ``note`` noted, the first value of each name."""
+    notes = [n.partition("=") for n in getattr(error, "__notes__", ())]
+    return {name: value for name, _is, value in reversed(notes)}

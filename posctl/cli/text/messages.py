@@ -210,6 +210,7 @@ MESSAGES: dict[str, str] = {
     "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
     " makes one, or `posctl config set --shop NAME`",
     "usage.shop_name": "a shop has a name",
+    "usage.phone": "a phone number has 5 to 18 digits",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
     "ask.word": "Type {word} to go on",
@@ -345,6 +346,10 @@ MESSAGES: dict[str, str] = {
     " FILE",
     "approval.send_back": "send this text back; at the office: posctl approval take"
     " ORDER FILE",
+    "merchant.lost": "warning: no longer on file for {mid}: {lost}; an entry is"
+    " replaced as a whole",
+    "operator.no_approver": "warning: no approver known here is in force any more:"
+    " nothing can be approved. posctl operator issue NAME --role approver",
     "qr.narrow": "warning: the window has {columns} columns and the QR code needs"
     " {needed}: widen it, or --qr FILE",
     "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
@@ -410,6 +415,8 @@ WARNINGS = frozenset(
         "document.yours",
         "inbox.refused",
         "list.no_readers",
+        "merchant.lost",
+        "operator.no_approver",
         "profile.assumed",
         "qr.narrow",
         "resume.effect",

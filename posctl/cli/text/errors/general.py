@@ -12,6 +12,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "`posctl orders list --open` shows what was under way, `posctl change resume"
         " {order}` goes on",
     ),
+    "interrupted.no_order": (
+        "interrupted",
+        "`posctl orders list --open` shows whether an order is under way; if none is,"
+        " run the command again",
+    ),
     "usage": ("{reason}", "{help}"),
     # settings
     "config.unreadable": ("{path}: {reason}", "mend the file, or name another"),
