@@ -104,4 +104,4 @@ class Place:
                 self.take(path)
                 remove(path)
             except CheckFailed as failure:
-                self.person.tell("inbox.refused", path=path, reason=failure.code)
+                self.person.tell("inbox.refused", path=path, failure=failure)

@@ -85,7 +85,8 @@ class Console:
         if self.level == QUIET and message not in WARNINGS | ALWAYS_SAID:
             return
         warns = {"fg": "yellow"} if message in WARNINGS else {}
-        self._say(f"  {_(message, **params)}", **warns)
+        told = {name: _in_words(value) for name, value in params.items()}
+        self._say(f"  {_(message, **told)}", **warns)
 
     def waiting(self, message: str, **params: object) -> None:
         self._ticker.label = _(message, **params)
@@ -232,6 +233,15 @@ def _typed(shown: str, question: str, secret: bool, empty: bool) -> str:
         if isinstance(abort.__context__, EOFError):
             raise Declined("person.no_answer", question=question) from None
         raise
+
+
+def _in_words(value: object) -> object:
+    """A failure that stops nothing is told whole within a note."""
+    if not isinstance(value, PosctlError):
+        return value
+    shown = describe(value)
+    following = f"; {shown['next']}" if shown["next"] else ""
+    return f"{shown['text']} ({value.code}){following}"
 
 
 def _is_text(line: str) -> bool:

@@ -109,7 +109,8 @@ def test_a_failure_says_nothing_on_stdout(site: Site) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[-2:] == [
         "posctl: order.missing: no order AAAA-11111 here",
-        "next: posctl orders list",
+        "next: posctl orders list; one that another machine holds comes with its"
+        " order file",
     ]
 
 

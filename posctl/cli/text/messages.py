@@ -304,7 +304,7 @@ MESSAGES: dict[str, str] = {
     " card's number and are yours to delete",
     "setup.keep_root": "{root} is needed only to issue and to sign profiles: keep it"
     " somewhere else",
-    "inbox.refused": "left in the inbox: {path} ({reason})",
+    "inbox.refused": "left in the inbox: {path}: {failure}",
     "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
     "\n  {count} transactions, {amount} yuan.",
     "settle.done": "settled: {count} transactions, {amount} yuan",

@@ -41,7 +41,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         " {mask} already, the terminal does not show it yet",
         "posctl change confirm {order}",
     ),
-    "order.missing": ("no order {order} here", "posctl orders list"),
+    "order.missing": (
+        "no order {order} here",
+        "posctl orders list; one that another machine holds comes with its order file",
+    ),
     "order.open": (
         "order {order} of this terminal is unfinished: {state} since {since}",
         "posctl change resume {order}, or posctl change rollback {order}",
