@@ -350,12 +350,12 @@ MESSAGES: dict[str, str] = {
     " replaced as a whole",
     "operator.no_approver": "warning: no approver known here is in force any more:"
     " nothing can be approved. posctl operator issue NAME --role approver",
-    "qr.narrow": "warning: the window has {columns} columns and the QR code needs"
+    "qr.narrow": "warning: the screen has {columns} columns and the QR code needs"
     " {needed}: widen it, or --qr FILE",
-    "approval.shown": "\n  order     {number}, proposed by {operator}\n  merchant "
-    " {mid}, terminal {tid}\n  from      {old}\n  to        {new}\n  names    "
-    " {name_grade}\n  branch    {branch}\n  fee       {fee} yuan\n  valid until"
-    " {valid_until}",
+    "approval.shown": "\n  order        {number}, proposed by {operator}"
+    "\n  merchant     {mid}, terminal {tid}\n  from         {old}\n  to           {new}"
+    "\n  names        {name_grade}\n  branch       {branch}\n  fee          {fee} yuan"
+    "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
     " {grade}\n  Typing the word takes it upon you, with the document before you.",
@@ -507,7 +507,8 @@ _CODED = frozenset(
         *("state", "result", "terminal", "holder", "kind", "source", "standing"),
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
-        *("name", "reason", "check_digit", "tag", "happened"),
+        *("name", "reason", "check_digit", "tag", "happened", "label"),
+        *("grade", "name_grade"),
         *("steps", "asks", "channels", "checkers", "account", "old_account"),
     }
 )
