@@ -16,18 +16,15 @@ from posctl.model.errors import CheckFailed, UsageError
 ERASE_WORD = "ERASE"
 
 
-def erase_order(places: Sequence[Place], number: str, operator: str) -> list[str]:
-    """Remove the sealed account and the back-up from every store at hand; the receipt
-    stays, it is proof and shows masks. The SHA-256 of what went.
+def check_erasable(places: Sequence[Place], number: str) -> None:
+    """Over, and its retention too.
 
     Raises:
         CheckFailed: ``erase.open``, ``erase.early`` with the day.
         UsageError: ``order.missing``.
     """
-    known = [p for p in places if p.log.projection(number) is not None]
+    known = _knowing(places, number)
     orders = [place.journal(number).order for place in known]
-    if not orders:
-        raise UsageError("order.missing", order=number)
     newest = max(orders, key=lambda order: order.position)
     if not newest.final:
         raise CheckFailed("erase.open", order=number, state=str(newest.state))
@@ -35,6 +32,24 @@ def erase_order(places: Sequence[Place], number: str, operator: str) -> list[str
     until = moment(newest.changed) + kept
     if known[0].clock.now() < until:
         raise CheckFailed("erase.early", order=number, until=stamp(until))
+
+
+def _knowing(places: Sequence[Place], number: str) -> list[Place]:
+    known = [p for p in places if p.log.projection(number) is not None]
+    if not known:
+        raise UsageError("order.missing", order=number)
+    return known
+
+
+def erase_order(places: Sequence[Place], number: str, operator: str) -> list[str]:
+    """Remove the sealed account and the back-up from every store at hand; the receipt
+    stays, it is proof and shows masks. The SHA-256 of what went.
+
+    Raises: as ``check_erasable``.
+    """
+    check_erasable(places, number)
+    known = _knowing(places, number)
+    orders = [place.journal(number).order for place in known]
     gone = sorted({h for o in orders for h in (o.sealed, o.backup) if h})
     for place in known:
         place.log.erase(gone)

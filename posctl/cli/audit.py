@@ -12,7 +12,7 @@ from posctl.change.states import Holder
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, operator_option
+from posctl.cli.options import NewFile, home_option, operator_option
 from posctl.cli.people import field_place, office_place, signing_operator
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
@@ -84,7 +84,7 @@ def _chosen(console: Console, home: Path, place: str | None) -> list[Place]:
     "--output",
     metavar="FILE",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     help=_("option.output_audit"),
 )
 @operator_option

@@ -63,6 +63,25 @@ class PhoneNumber(_Shaped):
         return super().convert(bare, param, ctx) if bare else ""
 
 
+class NewFile(click.Path):
+    """One to be written, in a folder that is there: none is made by a slip of the pen.
+
+    Args:
+        dash: ``-`` is no file.
+    """
+
+    def __init__(self, *, dash: bool = False) -> None:
+        super().__init__(dir_okay=False, allow_dash=dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(_("usage.folder", folder=path.parent), param, ctx)
+        return path
+
+
 def complete(what: str) -> Callable[..., list[CompletionItem]]:
     """Words for a shell, found when it asks: a source of ``completing``."""
 
@@ -212,6 +231,6 @@ def output_option(help_id: str) -> Callable[..., Any]:
     return click.option(
         "--output",
         metavar="FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=NewFile(),
         help=_(help_id),
     )

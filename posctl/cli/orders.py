@@ -10,7 +10,12 @@ import click
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option, operator_option, order_argument
+from posctl.cli.options import (
+    NewFile,
+    home_option,
+    operator_option,
+    order_argument,
+)
 from posctl.cli.people import find_in_place, newest_orders, office_session
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_row, order_view, shown_before_approval, what_next
@@ -44,7 +49,7 @@ def list_orders(console: Console, home: Path, only_open: bool, limit: int) -> Js
 @click.option(
     "--ics",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     help=_("option.ics"),
 )
 @home_option
@@ -80,11 +85,12 @@ def expire(console: Console, home: Path, operator: str | None) -> Json:
 @home_option
 @order_argument
 def erase(console: Console, home: Path, operator: str | None, number: str) -> Json:
-    from posctl.change.erase import ERASE_WORD, erase_order
+    from posctl.change.erase import ERASE_WORD, check_erasable, erase_order
     from posctl.cli.people import field_place, office_place
 
     session = office_session(console, home, operator)
     places = [field_place(console, home), office_place(console, home)]
+    check_erasable(places, number)
     console.confirm("erase.confirm", ERASE_WORD, order=number)
     gone = erase_order(places, number, session.operator.name)
     return {"order": number, "erased": gone}

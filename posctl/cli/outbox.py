@@ -9,7 +9,7 @@ import click
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
-from posctl.cli.options import home_option
+from posctl.cli.options import NewFile, home_option
 from posctl.cli.people import office_place
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
@@ -32,7 +32,7 @@ def list_notices(console: Console, home: Path) -> Json:
 @click.option(
     "--to-file",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NewFile(),
     help=_("option.to_file"),
 )
 @click.option("--command", "program", metavar="COMMAND", help=_("option.command"))

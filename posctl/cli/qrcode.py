@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posctl.cli.layout import terminal_width
+from posctl.cli.options import NewFile
 from posctl.cli.progress import echo_err
 from posctl.cli.text.messages import _
 from posctl.model.errors import UsageError
@@ -34,7 +35,7 @@ qr_option = click.option(
     "--qr",
     "qr",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=NewFile(dash=True),
     help=_("option.qr"),
 )
 

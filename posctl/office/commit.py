@@ -173,9 +173,7 @@ class Commit:
             CheckFailed: ``amount.not_asked``.
             Refused: ``provider.penny_wrong``; the fifth ends the application.
         """
-        order = self.journal.order
-        if order.state is not State.WAITING_MERCHANT or order.committed:
-            raise CheckFailed("amount.not_asked", order=order.number)
+        check_amount_asked(self.journal.order)
         self.application.amount = fen
         self._perform("amount", {"tried": "once more"})
 
@@ -383,6 +381,12 @@ def commit(session: Session, number: str, wait: float) -> Order:
         if over and journal.order.state is not State.CLOSED:
             raise order_over(journal.order)
         return journal.order
+
+
+def check_amount_asked(order: Order) -> None:
+    """Raises CheckFailed ``amount.not_asked``."""
+    if order.state is not State.WAITING_MERCHANT or order.committed:
+        raise CheckFailed("amount.not_asked", order=order.number)
 
 
 def report_amount(session: Session, number: str, fen: int, wait: float) -> Order:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from world import Site
+from world import MakeSite, Site
 
 from emulator.bench import MID
 
@@ -42,3 +44,47 @@ def test_revoking_the_last_approver_warns(site: Site) -> None:
     technician = site.run("operator", "revoke", "li")
     technician.ok()
     assert "no approver" not in technician.err
+
+
+def test_a_file_in_no_folder_is_refused_before_anything_is_asked(
+    site: Site, tmp_path: Path
+) -> None:
+    number = site.approved()
+    where = str(tmp_path / "nowhere" / "file.png")
+    for words in (
+        ("approval", "request", number, "--qr", where),
+        ("receipt", "slip", number, "--output", where),
+        ("orders", "due", "--ics", where),
+        ("audit", "export", "--place", "office", "--output", where),
+    ):
+        refused = site.run(*words).error
+        assert refused["exit_code"] == 2 and "there is no folder" in refused["text"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("change", "amount"), "amount.not_asked"), (("orders", "erase"), "erase.open")],
+)
+def test_what_cannot_be_done_is_not_asked_about(
+    site: Site, words: tuple[str, str], code: str
+) -> None:
+    number = site.approved()
+    refused = site.run(*words, number)
+    assert refused.error["code"] == code
+    assert "? " not in refused.err
+
+
+@pytest.mark.req("R35")
+def test_freezing_what_the_provider_has_says_that_it_goes_on(
+    make_site: MakeSite,
+) -> None:
+    site = make_site(audit=60)
+    early = site.approved()
+    before = site.run("change", "freeze", early, "--reason", "dispute")
+    assert before.ok()["state"] == "FROZEN" and "may still" not in before.err
+    site.run("change", "thaw", early).ok()
+    site.run("change", "commit", early, "--wait", "0")
+    after = site.run("change", "freeze", early, "--reason", "dispute")
+    assert after.ok()["state"] == "FROZEN"
+    assert "may still decide it" in " ".join(after.err.split())

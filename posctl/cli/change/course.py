@@ -16,6 +16,7 @@ from posctl.cli.console import Console
 from posctl.cli.devices import choose_port, remember_shop
 from posctl.cli.options import (
     SECONDS,
+    NewFile,
     home_option,
     merchant_option,
     new_shop_option,
@@ -59,7 +60,7 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
             "--order-file",
             "output",
             metavar="FILE",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=NewFile(),
             help=_("option.order_file"),
         ),
         merchant_option,
@@ -268,9 +269,10 @@ def amount(
     number: str,
 ) -> Json:
     """What the merchant found on his statement: asked, not an option (R29)."""
-    from posctl.office.commit import report_amount
+    from posctl.office.commit import check_amount_asked, report_amount
 
     session = office_session(console, home, operator)
+    check_amount_asked(session.place.journal(number).order)
     fen = console.ask("ask.amount", _fen, secret=False)
     seconds = session.place.profile.poll.wait_seconds if wait is None else wait
     order = report_amount(session, number, fen, seconds)

@@ -83,7 +83,10 @@ def freeze(
     from posctl.change.control import freeze as stop
 
     def do(journal: Journal, name: str) -> Order:
-        return stop(journal, name, f"frozen.{reason}")
+        frozen = stop(journal, name, f"frozen.{reason}")
+        if frozen.committed:
+            console.tell("freeze.goes_on", order=number)
+        return frozen
 
     return _act(console, home, operator, number, do)
 

@@ -211,6 +211,7 @@ MESSAGES: dict[str, str] = {
     " makes one, or `posctl config set --shop NAME`",
     "usage.shop_name": "a shop has a name",
     "usage.phone": "a phone number has 5 to 18 digits",
+    "usage.folder": "there is no folder {folder}",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
     "ask.word": "Type {word} to go on",
@@ -346,6 +347,8 @@ MESSAGES: dict[str, str] = {
     " FILE",
     "approval.send_back": "send this text back; at the office: posctl approval take"
     " ORDER FILE",
+    "freeze.goes_on": "warning: the provider has the application of {order} already and"
+    " may still decide it; `posctl change watch` shows the account that is paid",
     "merchant.lost": "warning: no longer on file for {mid}: {lost}; an entry is"
     " replaced as a whole",
     "operator.no_approver": "warning: no approver known here is in force any more:"
@@ -415,6 +418,7 @@ WARNINGS = frozenset(
         "document.yours",
         "inbox.refused",
         "list.no_readers",
+        "freeze.goes_on",
         "merchant.lost",
         "operator.no_approver",
         "profile.assumed",
