@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from world import Site
 
+from emulator.acquirer.ledger import AccountKind, BankAccount
+from emulator.bench import BRANCH, MOBILE, OLD_NUMBER
+from posctl.cli.console import Console
+from posctl.office import commit
+from posctl.office.place import OfficePlace, Session, open_secrets
+from posctl.store import keys
+from posctl.store.home import Home
 from posctl.store.profiles import example
+
+Changed = Callable[..., Site]
+"""Of the fixture ``changed``: changes of the profile in, a site out."""
+CORPORATE = "31001234567890123456"
+STEPS = '    "identity", "old_account", "office_caps",\n'
+NAMED = '    "identity", "old_account", "office_caps", "same_name",\n'
+"""A piece of the emulator's profile, and the same with the names compared."""
 
 
 def profile_text(name: str, changes: Mapping[str, str]) -> str:
@@ -52,3 +70,78 @@ def register(site: Site, mid: str, *more: str, owner: str = "全渠道") -> None
     subject = () if "--subject" in more else ("--subject", "individual")
     site.run("merchant", "register", *subject, *names, *more, mid).ok()
     site.run("merchant", "fetch", mid).ok()
+
+
+def shown(site: Site, number: str) -> dict[str, Any]:
+    """What `orders show` tells."""
+    return site.run("orders", "show", number).ok()
+
+
+class SetClock:
+    """A clock that tests set; sleeping moves it."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+def office(site: Site, ahead: timedelta) -> Session:
+    """Wang at the office, with a clock that is ahead."""
+    home = Home(site.home)
+    place = OfficePlace(home, SetClock(ahead), Console("test", as_json=True))
+    place.collect()
+    wang = keys.load_operator(home.operators, "wang", None)
+    return Session(place, wang, open_secrets(home, None))
+
+
+def state(site: Site, number: str) -> str:
+    return str(site.run("orders", "show", number).ok()["state"])
+
+
+def proposed(site: Site) -> str:
+    return str(site.propose().ok()["order"])
+
+
+def interrupted(self: commit.Commit) -> None:
+    """For ``Commit.sign``: Ctrl-C just before it."""
+    raise KeyboardInterrupt
+
+
+def company(site: Site) -> str:
+    """The number of an approved order for a company's account."""
+    with site.bench.ledger.locked() as ledger:
+        account = BankAccount(CORPORATE, "小面馆", AccountKind.CORPORATE)
+        ledger.accounts[CORPORATE] = account
+    answers = (CORPORATE, CORPORATE, OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
+    ran = site.run("change", "run", *site.means(), "--corporate", answers=answers)
+    number = str(ran.ok()["order"])
+    site.run("change", "approve", number, answers=[CORPORATE[-4:]]).ok()
+    return number
+
+
+def payload(site: Site, number: str, kind: str) -> dict[str, object]:
+    """Of the newest event of that kind in the field's log."""
+    with sqlite3.connect(site.home / "field" / "log.db") as db:
+        sql = (
+            "SELECT payload FROM events WHERE order_id = ? AND kind = ?"
+            " ORDER BY position DESC"
+        )
+        return dict(json.loads(db.execute(sql, (number, kind)).fetchone()[0]))
+
+
+def submitted(site: Site) -> str:
+    """An order whose application is not signed yet."""
+    number = site.approved()
+    real = commit.Commit.sign
+    try:
+        commit.Commit.sign = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            commit.commit(office(site, timedelta()), number, 1.0)
+    finally:
+        commit.Commit.sign = real  # type: ignore[method-assign]
+    return number

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import click
@@ -80,7 +81,6 @@ def every_command() -> tuple[tuple[str, ...], ...]:
 
 
 def _no_settings() -> Settings:
-    from pathlib import Path
 
     return Settings(Path(os.devnull))
 
@@ -151,3 +151,21 @@ def all_help(lang: str, columns: int) -> dict[str, str]:
 
 def help_of(words: tuple[str, ...], lang: str, columns: int) -> str:
     return all_help(lang, columns)[" ".join(words)]
+
+
+def on(site: Site, *words: str, stdin: str = "", **more: str) -> Done:
+    """A command of the site as a process, as text."""
+    return run(*words, stdin=stdin, **{**of(site), **more})
+
+
+CONSOLES = {
+    "json": {"POSCTL_LANG": "en"},
+    "utf-8": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "utf-8"},
+    "gbk": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "gbk"},
+    "C": {
+        "POSCTL_LANG": "zh",
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+    },
+}

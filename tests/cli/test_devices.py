@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import Done, run
+from cable import Cable
+from cli_runs import Done, on, run
 from commands import failed, untouched
 from serial.tools.list_ports_common import ListPortInfo
-from test_cable import Cable
-from test_output import on
 from world import RUN_ANSWERS, MakeSite, Ran, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, SERIAL, TID

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, clean_environment, every_command, of, run
+from cli_runs import CONSOLES, Done, clean_environment, every_command, of, run
 from commands import setup_options
 from world import MOBILE, MakeSite, Site
 
@@ -22,17 +22,6 @@ from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.card.applet import CardProfile
 
 NAME = "全𠮷㐂"
-CONSOLES = {
-    "json": {"POSCTL_LANG": "en"},
-    "utf-8": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "utf-8"},
-    "gbk": {"POSCTL_LANG": "zh", "PYTHONIOENCODING": "gbk"},
-    "C": {
-        "POSCTL_LANG": "zh",
-        "LC_ALL": "C",
-        "PYTHONCOERCECLOCALE": "0",
-        "PYTHONUTF8": "0",
-    },
-}
 ANSWERS = (OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
 
 
@@ -184,7 +173,7 @@ NEEDS_MORE = {
     *("profile verify", "merchant account", "merchant branches"),
     "operator passphrase",
 }
-"""In test_procedure.py and test_threat_operators.py: a provider that asks for it, the
+"""In tests/procedure and test_threat_operators.py: a provider that asks for it, the
 root's key, years, passphrases."""
 
 

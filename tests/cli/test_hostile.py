@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, clean_environment, of, run
+from cli_runs import Done, clean_environment, of, on, run
 from commands import Command, failed, untouched
 from hypothesis import given
 from hypothesis import strategies as st
 from schemas import check
-from test_output import on
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import Done, clean_environment, of, run
+from cli_runs import clean_environment, on, run
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import NEW_NUMBER, OLD_NUMBER, SERIAL
@@ -21,11 +21,6 @@ from posctl import __version__
 
 ANSI = re.compile(r"\x1b\[")
 MISSING = ("orders", "show", "AAAA-11111")
-
-
-def on(site: Site, *words: str, stdin: str = "", **more: str) -> Done:
-    """A command of the site as a process, as text."""
-    return run(*words, stdin=stdin, **{**of(site), **more})
 
 
 def on_a_terminal(words: tuple[str, ...], columns: int = 80, **more: str) -> str:

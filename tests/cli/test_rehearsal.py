@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import clean_environment, of, run
+from cli_runs import CONSOLES, clean_environment, of, run
 from commands import guarded_site, setup_options
 from stdnum import luhn
 from terminals import screen
-from test_every_command import CONSOLES
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import MID, OLD_NUMBER, TID, Bench, Scenario, Till

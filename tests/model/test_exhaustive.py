@@ -21,7 +21,7 @@ from explorer import Found, Office, Search, begun, nothing_wrong, only_the_cours
 from explorer import profile_of as example
 from msgspec.structs import replace
 from outsiders import Applying, Signing
-from test_transitions import PAYLOADS
+from payloads import PAYLOADS
 
 from posctl.change import order as order_module
 from posctl.change.effects import Outcome

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 from papers import program
+from procedures import proposed
 from world import Site
 
 from emulator.bench import NEW_NUMBER
 
 MODULE = 6
 MARGIN = 4
-
-
-def proposed(site: Site) -> str:
-    return str(site.propose().ok()["order"])
 
 
 def scanned(picture: Path) -> str:

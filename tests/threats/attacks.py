@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from orderfiles import root_of
 from stdnum import luhn
-from test_handover import root_of
 from world import Ran, Site
 
 from emulator.bench import NEW_NUMBER
@@ -77,14 +77,6 @@ def refused(ran: Ran, code: str, exit_code: int = 7) -> None:
 def approve(site: Site, number: str, *options: str) -> Ran:
     answers = [NEW_NUMBER[-4:]]
     return site.run("change", "approve", number, *options, answers=answers)
-
-
-def state(site: Site, number: str) -> str:
-    return str(site.run("orders", "show", number).ok()["state"])
-
-
-def proposed(site: Site) -> str:
-    return str(site.propose().ok()["order"])
 
 
 def sql(site: Site, place: str, *statements: str) -> None:

@@ -16,16 +16,13 @@ from attacks import (
     SAME_MASK,
     approve,
     nothing_changes,
-    proposed,
     refused,
     renew_profile,
     rows,
     sql,
-    state,
 )
-from test_adversaries import forge, part
-from test_field_office import office
-from test_handover import root_of
+from orderfiles import forge, part, root_of
+from procedures import office, proposed, state
 from world import Ran, Site
 
 from emulator.bench import MOBILE, NEW_NUMBER, OLD_NUMBER

@@ -7,18 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from attacks import (
-    approve,
-    nothing_changes,
-    proposed,
-    refused,
-    renew_profile,
-    set_clock,
-    state,
-)
-from test_adversaries import forge
-from test_field_office import office
-from test_handover import add_events, rewrite
+from attacks import approve, nothing_changes, refused, renew_profile, set_clock
+from orderfiles import add_events, forge, rewrite
+from procedures import office, proposed, state
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import MID, OLD_NUMBER

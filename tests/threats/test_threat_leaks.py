@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 from commands import LI, PHRASES, WANG, guarded_site
-from test_leaks import (
+from secrets_in import (
     NUMBER_FORMS,
     NUMBER_NEEDLES,
     Watched,

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from attacks import approve, nothing_changes, proposed, refused, set_clock
+from attacks import approve, nothing_changes, refused, set_clock
 from commands import LI, PHRASES, WANG, guarded_site
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from test_handover import root_of
+from orderfiles import root_of
+from procedures import proposed
 from world import RUN_ANSWERS, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER

@@ -6,8 +6,8 @@ import json
 from datetime import timedelta
 
 import pytest
-from attacks import nothing_changes, outside, proposed, refused, state
-from test_field_office import office
+from attacks import nothing_changes, outside, refused
+from procedures import office, proposed, state
 from world import Site
 
 from emulator.bench import MID, OLD_NUMBER

@@ -7,16 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from attacks import (
-    approve,
-    copy,
-    nothing_changes,
-    proposed,
-    refused,
-    renew_profile,
-    state,
-)
-from test_adversaries import forge, part
+from attacks import approve, copy, nothing_changes, refused, renew_profile
+from orderfiles import forge, part
+from procedures import proposed, state
 from world import RUN_ANSWERS, Site
 
 from emulator.bench import MID, OLD_NUMBER

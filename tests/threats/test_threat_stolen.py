@@ -20,7 +20,7 @@ import pytest
 from attacks import nothing_changes, refused
 from commands import LI, PHRASES, WANG, guarded_site
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from test_leaks import NUMBER_NEEDLES, found_in
+from secrets_in import NUMBER_NEEDLES, found_in
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OPERATOR, SERIAL, TID

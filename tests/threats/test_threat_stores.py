@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attacks import copy, nothing_changes, outside, proposed, refused, sql, state
-from test_handover import resign
+from attacks import copy, nothing_changes, outside, refused, sql
+from orderfiles import resign
+from procedures import proposed, state
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import NEW_NUMBER, OLD_NUMBER

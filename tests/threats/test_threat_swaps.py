@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from attacks import SAME_MASK, approve, nothing_changes, refused, rows, state
+from attacks import SAME_MASK, approve, nothing_changes, refused, rows
+from procedures import state
 from world import BRANCH, MOBILE, RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import CREDIT_NUMBER, NEW_NUMBER, OLD_NUMBER

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from attacks import approve, proposed
+from attacks import approve
 from commands import environment
+from procedures import proposed
 from world import BRANCH, MOBILE, MakeSite, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from test_adversaries import shown
-from test_handover import approve, root_of
+from orderfiles import approve, root_of
+from procedures import shown
 from world import RUN_ANSWERS, MakeSite, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER

@@ -8,15 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_field_office import office
-from test_handover import Event, File, approve, resign
+from orderfiles import File, approve, forge, part, resign
+from procedures import interrupted, office, shown
 from world import Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
@@ -31,10 +30,6 @@ from posctl.store.home import Home
 from posctl.store.sealing import binding, seal
 
 OTHER_OLD = "6212345678900000003"
-
-
-def shown(site: Site, number: str) -> dict[str, Any]:
-    return site.run("orders", "show", number).ok()
 
 
 # -- the provider --------------------------------------------------------------
@@ -211,7 +206,7 @@ def test_a_resume_before_the_signature_checks_again(site: Site) -> None:
     session = office(site, timedelta())
     real = commit.Commit.sign
     try:
-        commit.Commit.sign = _interrupted  # type: ignore[method-assign]
+        commit.Commit.sign = interrupted  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             commit.commit(session, number, 1.0)
     finally:
@@ -224,32 +219,7 @@ def test_a_resume_before_the_signature_checks_again(site: Site) -> None:
     assert shown(site, number)["state"] == "EXPIRED"
 
 
-def _interrupted(self: commit.Commit) -> None:
-    raise KeyboardInterrupt
-
-
 # -- a technician with a key of his own ------------------------------------------
-
-
-def forge(site: Site, path: Path, change: Callable[[str, File], File]) -> None:
-    """Rewrite payloads of the order file and sign again, as li could."""
-    data = json.loads(path.read_text())
-    chain: list[Event] = []
-    for item in data["body"]["events"]:
-        event = Event.from_json(item)
-        last = chain[-1] if chain else None
-        payload = change(event.kind, dict(event.payload))
-        chain.append(
-            Event.chained(event.order_id, last, event.time, event.kind, payload)
-        )
-    data["body"]["events"] = [event.to_json() for event in chain]
-    data["body"]["head"] = chain[-1].hash
-    resign(site, data)
-    path.write_bytes(canonical(data))
-
-
-def part(kind: str, **values: object) -> Callable[[str, File], File]:
-    return lambda k, payload: payload | values if k == kind else payload
 
 
 @pytest.mark.req("R2")
@@ -569,7 +539,7 @@ def test_an_application_that_is_still_open_is_not_rejected(site: Site) -> None:
     number = site.approved()
     real = commit.Commit.sign
     try:
-        commit.Commit.sign = _interrupted  # type: ignore[method-assign]
+        commit.Commit.sign = interrupted  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             commit.commit(office(site, timedelta()), number, 1.0)
     finally:

@@ -10,8 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from procedures import register, site_with
-from test_field_office import office
+from procedures import office, register, site_with
 from world import MakeSite, Ran, Site
 
 from emulator.acquirer.partners import add_wechatpay

@@ -20,8 +20,8 @@ import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_handover import root_of
-from test_transitions import PAYLOADS
+from orderfiles import root_of
+from payloads import PAYLOADS
 from world import Site
 
 import posctl
@@ -34,7 +34,7 @@ from posctl.model.errors import CheckFailed
 from posctl.store import keys
 from posctl.store.home import Home
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "order-file"
 DOCUMENT = ROOT / "docs" / "order-file.md"
 VERIFIER = ROOT / "examples" / "verify-order" / "verify.mjs"

@@ -4,40 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 
 import pytest
 from msgspec.structs import replace
+from procedures import office
 from world import MOBILE, RUN_ANSWERS, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
-from posctl.cli.console import Console
 from posctl.model.errors import CheckFailed, ClosedNow
 from posctl.office import approve, commit
-from posctl.office.place import OfficePlace, Session, open_secrets
-from posctl.store import keys
-from posctl.store.home import Home
-
-
-class SetClock:
-    """A clock that tests set; sleeping moves it."""
-
-    def __init__(self, ahead: timedelta) -> None:
-        self.ahead = ahead
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def sleep(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
-
-
-def office(site: Site, ahead: timedelta) -> Session:
-    home = Home(site.home)
-    place = OfficePlace(home, SetClock(ahead), Console("test", as_json=True))
-    place.collect()
-    wang = keys.load_operator(home.operators, "wang", None)
-    return Session(place, wang, open_secrets(home, None))
 
 
 @pytest.mark.req("R34")

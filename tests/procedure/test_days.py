@@ -1,0 +1,89 @@
+"""Days: what is due, what expires, when nothing may be changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from procedures import (
+    Changed,
+    office,
+)
+from world import Site
+
+from posctl.office import commit
+
+
+@pytest.mark.req("R34")
+def test_what_is_due_is_listed_and_written_as_a_calendar(
+    site: Site, tmp_path: Path
+) -> None:
+    number = site.approved()
+    assert site.run("orders", "due").ok()["due"] == []
+    ics = tmp_path / "due.ics"
+    due = site.run("orders", "due", "--days", "15", "--ics", str(ics)).ok()
+    assert [(d["order"], d["state"]) for d in due["due"]] == [(number, "APPROVED")]
+    text = ics.read_bytes().decode()
+    assert text.startswith("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n")
+    assert f"UID:{number}@posctl\r\n" in text and "TRIGGER:-P3D\r\n" in text
+    assert max(len(line.encode()) for line in text.split("\r\n")) <= 75
+
+
+@pytest.mark.req("R34")
+def test_an_order_expires_on_its_day_and_frees_the_merchant(site: Site) -> None:
+    number = site.approved()
+    assert commit.expire(office(site, timedelta(days=14, hours=23))) == []
+    ended = commit.expire(office(site, timedelta(days=15, hours=1)))
+    assert [(o.number, o.state) for o in ended] == [(number, "EXPIRED")]
+    assert site.commit(number).error["code"] == "order.over"
+    assert site.propose().ok()["order"] != number
+
+
+@pytest.mark.req("R34")
+def test_an_order_behind_its_commit_point_does_not_expire(site: Site) -> None:
+    site.bench.provider.faults.add(_lost_signature())
+    number = site.approved()
+    assert site.commit(number).code == 8
+    assert commit.expire(office(site, timedelta(days=40))) == []
+
+
+def _lost_signature() -> object:
+    from emulator.faults import Fault
+
+    return Fault("alter_sign", "drop_answer")
+
+
+@pytest.mark.req("R8")
+def test_a_notice_that_stops_changes(changed: Changed) -> None:
+    notice = """[[notices]]
+id = "upgrade"
+begins = 2026-01-01T00:00:00
+ends = 2099-01-01T00:00:00
+text = "系统升级 / system upgrade"
+stops = true
+
+[caps]"""
+    site = changed({"[caps]": notice})
+    ran = site.propose()
+    assert (ran.code, ran.error["code"]) == (10, "notice.stops")
+    assert "系统升级" in ran.err
+    assert site.run("orders", "list").ok()["orders"] == []
+    told = site.run("change", "notices").ok()["notices"]
+    assert [n["notice"] for n in told] == ["upgrade"]
+
+
+@pytest.mark.req("R8")
+def test_plan_and_checklist_need_no_set_up(site: Site, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    nobody = replace(site, home=tmp_path / "nothing")
+    plan = nobody.run("change", "plan", "--profile", "chinaums").ok()
+    assert plan["closed"] == ["02:00-04:00"] and plan["time_zone"] == "Asia/Shanghai"
+    assert plan["next_slot"] >= datetime.now(UTC).isoformat()[:10]
+    listed = nobody.run("change", "checklist", "--profile", "wechatpay").ok()
+    assert "terminal" in listed["not_used"] and listed["documents"] == []
+    card = nobody.run("change", "checklist", "--profile", "chinaums").ok()
+    assert [d["kind"] for d in card["documents"]] == ["0025", "0026"]
+    company = ("change", "checklist", "--profile", "chinaums", "--corporate")
+    assert nobody.run(*company).ok()["documents"] == []

@@ -1,0 +1,200 @@
+"""Who may have which account, and who may act for the merchant."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from procedures import (
+    NAMED,
+    STEPS,
+    Changed,
+    office,
+    proposed,
+    state,
+)
+from world import RUN_ANSWERS, Site
+
+from emulator.bench import NEW_NUMBER
+from posctl.model.errors import ClosedNow
+from posctl.office import commit
+from posctl.store.home import Home
+
+
+@pytest.mark.req("R6")
+def test_a_provider_without_this_channel_is_named_with_the_right_one(
+    changed: Changed,
+) -> None:
+    site = changed({'channels = ["device"]': 'channels = ["counter"]'})
+    ran = site.propose()
+    assert (ran.code, ran.error["code"]) == (9, "channel.other")
+    assert ran.error["params"]["channels"] == "counter"
+    assert site.run("orders", "list").ok()["orders"] == []
+
+
+@pytest.mark.req("R6")
+def test_a_hand_off_ends_the_order_first(site: Site) -> None:
+    number = proposed(site)
+    form = site.run("change", "handoff", number).ok()
+    assert (form["state"], state(site, number)) == ("ROLLED_BACK", "ROLLED_BACK")
+    assert [d["kind"] for d in form["documents"]] == ["0025", "0026"]
+    assert form["channels"] == ["counter"]
+
+
+BEFORE = '    "documents", "caps",\n'
+
+
+@pytest.mark.req("R13")
+@pytest.mark.parametrize(
+    ("subject", "corporate", "code"),
+    [
+        ("micro", True, "eligibility.micro"),
+        ("enterprise", False, "eligibility.enterprise"),
+        ("government", False, "eligibility.government"),
+        ("other", False, "eligibility.other"),
+    ],
+)
+def test_who_may_have_which_account(
+    changed: Changed, subject: str, corporate: bool, code: str
+) -> None:
+    site = changed(
+        {BEFORE: '    "eligibility", "documents", "caps",\n'}, "--subject", subject
+    )
+    account = ("--corporate",) if corporate else ()
+    ran = site.run("change", "run", *site.means(), *account, answers=RUN_ANSWERS)
+    assert (ran.code, ran.error["code"]) == (7, code)
+    (order,) = site.run("orders", "list").ok()["orders"]
+    events = site.run("orders", "show", order["order"]).ok()["events"]
+    assert events[-1]["event"] == "step.failed"
+
+
+@pytest.mark.req("R15")
+def test_who_acts_for_the_merchant_needs_a_mandate(changed: Changed) -> None:
+    steps = {BEFORE: '    "mandate", "documents", "caps",\n'}
+    mandates = ("--mandate", "zhang:2099-12-31", "--mandate", "old zhao:2020-01-01")
+    site = changed(steps, *mandates)
+
+    def code(*agent: str) -> str:
+        words = ("change", "run", *site.means(), *agent)
+        ran = site.run(*words, answers=RUN_ANSWERS)
+        number = site.run("orders", "list").ok()["orders"][-1]["order"]
+        site.run("change", "cancel", number)
+        return str(ran.error["code"]) if ran.code else "done"
+
+    assert code("--agent", "somebody") == "mandate.missing"
+    assert code("--agent", "old zhao") == "mandate.ended"
+    assert code("--agent", "zhang") == "done"
+    assert code() == "done"
+
+
+@pytest.mark.req("R14")
+def test_open_orders_of_a_technician_at_the_cap_and_over_it(changed: Changed) -> None:
+    """At N it is taken; at one more it is refused before anything is asked."""
+    site = changed({"open_per_technician = 10": "open_per_technician = 1"})
+    number = proposed(site)
+    _of_another_merchant(site, number)
+    refused = site.propose()
+    assert (refused.code, refused.error["code"]) == (7, "caps.technician")
+
+
+def _of_another_merchant(site: Site, number: str) -> None:
+    """So that it does not block this one by itself."""
+    for place in ("field", "office"):
+        with sqlite3.connect(site.home / place / "log.db") as db:
+            sql = "SELECT projection FROM orders WHERE order_id = ?"
+            found = db.execute(sql, (number,)).fetchone()
+            if found is None:  # the office has not taken it yet
+                continue
+            other = {"mid": "898110054110002", "tid": "11000002"}
+            db.execute(
+                "UPDATE orders SET projection = ?, mid = ?, tid = ? WHERE order_id = ?",
+                (json.dumps(json.loads(found[0]) | other), *other.values(), number),
+            )
+
+
+@pytest.mark.req("R14")
+@pytest.mark.parametrize(("limit", "taken"), [(2, True), (1, False)])
+def test_merchants_that_an_account_settles_at_the_cap_and_over_it(
+    changed: Changed, limit: int, taken: bool
+) -> None:
+    """Counted over all technicians, at the office, on the state after the change."""
+    site = changed({"merchants_per_account = 5": f"merchants_per_account = {limit}"})
+    _another_merchant_with(site, NEW_NUMBER)
+    number = proposed(site)
+    approved = site.approve(number)
+    if taken:
+        assert approved.ok()["state"] == "APPROVED"
+    else:
+        assert (approved.code, approved.error["code"]) == (7, "office.cap_account")
+        assert state(site, number) == "PROPOSED"
+
+
+def _another_merchant_with(site: Site, number: str) -> None:
+    """An order of another merchant that gave it this account, in the office's log."""
+    from posctl.office.account import account_id
+    from protocols.sensitive import AccountNumber
+
+    session = office(site, timedelta())
+    first = proposed(site)
+    site.approve(first).ok()
+    own = account_id(session, AccountNumber(number))
+    place = session.place
+    projection = place.log.projection(first)
+    assert projection is not None and projection["account_id"] == own
+    other = {"mid": "898110054110002", "tid": "11000002", "state": "CLOSED"}
+    place.log._db.execute(
+        "UPDATE orders SET projection = ?, mid = ?, tid = ?, state = ?"
+        " WHERE order_id = ?",
+        (json.dumps(projection | other), *other.values(), first),
+    )
+    field = Home(site.home).field / "log.db"
+    with sqlite3.connect(field) as db:
+        db.execute("DELETE FROM orders WHERE order_id = ?", (first,))
+
+
+@pytest.mark.req("R14")
+def test_two_changes_of_a_merchant_in_too_few_days(changed: Changed) -> None:
+    site = changed({"days_between_changes = 0": "days_between_changes = 7"})
+    number = site.approved()
+    site.commit(number).ok()
+    site.confirm(number).ok()
+    again = site.propose()
+    assert (again.code, again.error["code"]) == (7, "caps.recent")
+
+
+@pytest.mark.req("R15")
+def test_a_phone_change_and_a_card_change_keep_their_distance(
+    changed: Changed,
+) -> None:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    rule = {"days_after_phone_change = 0": "days_after_phone_change = 3"}
+    site = changed(rule, "--phone-changed", today)
+    refused = site.approve(proposed(site))
+    assert (refused.code, refused.error["code"]) == (7, "office.cap_phone")
+
+
+@pytest.mark.req("R26")
+def test_the_accounts_name_is_the_merchants(changed: Changed) -> None:
+    site = changed({STEPS: NAMED})
+    number = proposed(site)
+    site.approve(number).ok()
+    assert site.commit(number).ok()["state"] == "EFFECTIVE"
+
+
+@pytest.mark.req("R26")
+@pytest.mark.req("R31")
+def test_another_name_is_the_approvers_burden_and_cools_off(changed: Changed) -> None:
+    cooling = "cooling_hours_other_holder = 0"
+    site = changed({STEPS: NAMED, cooling: cooling.replace("0", "72")}, owner="王五")
+    number = proposed(site)
+    last_four = NEW_NUMBER[-4:]
+    refused = site.run("change", "approve", number, answers=["no", last_four])
+    assert (refused.code, refused.error["code"]) == (7, "name.not_accepted")
+    taken = site.run("change", "approve", number, answers=["NAME", last_four])
+    assert taken.ok()["state"] == "COOLING"
+    with pytest.raises(ClosedNow):
+        commit.commit(office(site, timedelta(hours=71)), number, 5.0)
+    done = commit.commit(office(site, timedelta(hours=73)), number, 5.0)
+    assert done.name_grade == "DIFFERENT"
