@@ -333,11 +333,12 @@ def test_a_missing_terminal_list_names_the_command(quiet: Site) -> None:
 
 @pytest.mark.req("R47")
 def test_an_order_that_is_not_here(quiet: Site) -> None:
+    ways_on = "posctl orders list; one that another machine holds"
     ran = quiet.spawn("change", "commit", "ABCD-00001")
-    assert failed(ran, "order.missing", 2)["next"] == "posctl orders list"
+    assert failed(ran, "order.missing", 2)["next"].startswith(ways_on)
     for command in ("orders show", "change resume", "change confirm", "receipt show"):
         ran = quiet.run(*command.split(), "ABCD-00001")
-        assert failed(ran, "order.missing", 2)["next"] == "posctl orders list"
+        assert failed(ran, "order.missing", 2)["next"].startswith(ways_on)
 
 
 @pytest.mark.req("R45")
