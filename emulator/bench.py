@@ -360,7 +360,7 @@ class Bench:
     def connect_to(self) -> dict[str, object]:
         """What a user of the bench needs to know."""
         return {
-            "terminal": self.endpoints.pty,
+            "terminal": str(self._line) if self.endpoints.pty else None,
             "terminal_tcp": f"tcp:127.0.0.1:{self.endpoints.tcp}",
             "reader": self.reader,
             "environment": self.environment,
