@@ -3,6 +3,7 @@ before anything is imported that speaks."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,7 +34,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the design's exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     _prepare_streams()
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    _let_go()
+    sys.exit(code)
 
 
 def _prepare_streams() -> None:
@@ -49,6 +52,17 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
+
+
+def _let_go() -> None:
+    """What could not be written stays in a buffer, which the interpreter would write
+    out again at its end, and complain: it goes nowhere instead."""
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(arguments: list[str] | None) -> int:

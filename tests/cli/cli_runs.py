@@ -40,12 +40,16 @@ class Done:
         return dict(self.data["error"])
 
 
+_HIS_OWN = ("POSCTL_", "LC_", "LANG", "NO_COLOR", "COLUMNS", "PYTHON")
+
+
 def clean_environment(**more: str) -> dict[str, str]:
-    """Nothing of whoever runs the tests: no language, no settings, no colours."""
+    """Nothing of whoever runs the tests: no language, settings, colours, no habits of
+    his Python, as an unbuffered stdout."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("POSCTL_", "LC_", "LANG", "NO_COLOR", "COLUMNS"))
+        if not name.startswith(_HIS_OWN)
     }
     return {**kept, "LANG": "C.UTF-8", "POSCTL_CONFIG": os.devnull, **more}
 
