@@ -213,6 +213,30 @@ def test_the_new_number_shown_after_a_failed_audit_is_no_success(
     assert site.account() == NEW_NUMBER
 
 
+@pytest.mark.req("R40")
+def test_a_success_whose_read_back_shows_another_account_is_not_effective(
+    make_wechat: MakeWeChat,
+) -> None:
+    """Decided for us, and changed back by somebody before we looked."""
+    site = make_wechat(Course(verifying=0.0, done=0.1))
+    number = approved(site)
+    site.commit(number, "--wait", "0")
+    deadline = Deadline(10.0)
+    while site.account() != NEW_NUMBER:
+        site.run("merchant", "account", SUB)  # the platform decides when it is asked
+        assert not deadline.passed
+    with site.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = OLD_NUMBER
+    unsure = site.commit(number)
+    assert (unsure.code, unsure.error["code"]) == (8, "readback.failed")
+    shown = site.run("orders", "show", number).ok()
+    assert (shown["state"], shown["effective"]) == ("READBACK", None)
+    assert site.run("receipt", "show", number).error["code"] == "receipt.none"
+    with site.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = NEW_NUMBER
+    assert site.commit(number).ok()["state"] == "CLOSED"
+
+
 @pytest.mark.req("R2")
 def test_a_profile_may_refuse_where_the_account_in_force_is_unknown(
     make_wechat: MakeWeChat,

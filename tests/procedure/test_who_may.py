@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from procedures import (
@@ -13,13 +18,16 @@ from procedures import (
     Changed,
     office,
     proposed,
+    site_with,
     state,
 )
 from world import RUN_ANSWERS, Site
 
-from emulator.bench import NEW_NUMBER
+from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
+from posctl.model.canonical import canonical
 from posctl.model.errors import ClosedNow
 from posctl.office import commit
+from posctl.store import keys
 from posctl.store.home import Home
 
 
@@ -198,3 +206,100 @@ def test_another_name_is_the_approvers_burden_and_cools_off(changed: Changed) ->
         commit.commit(office(site, timedelta(hours=71)), number, 5.0)
     done = commit.commit(office(site, timedelta(hours=73)), number, 5.0)
     assert done.name_grade == "DIFFERENT"
+
+
+# -- counted at the office, whatever a laptop says ---------------------------------
+
+
+def other_laptop(site: Site, folder: Path) -> Callable[[], None]:
+    """Keeps the field's store as it is now; what puts it back."""
+    field = Home(site.home).field
+    shutil.copytree(field, folder / "kept")
+
+    def put_back() -> None:
+        shutil.rmtree(field)
+        shutil.copytree(folder / "kept", field)
+
+    return put_back
+
+
+@pytest.mark.req("R14")
+def test_a_technicians_orders_count_over_all_his_laptops(
+    changed: Changed, tmp_path: Path
+) -> None:
+    site = changed({"open_per_technician = 10": "open_per_technician = 1"})
+    put_back = other_laptop(site, tmp_path)
+    first = proposed(site)
+    site.run("orders", "list").ok()  # the office takes it in
+    _of_another_merchant(site, first)
+    put_back()
+    refused = site.approve(proposed(site))
+    assert (refused.code, refused.error["code"]) == (7, "office.cap_technician")
+
+
+@pytest.mark.req("R15")
+def test_a_change_that_another_laptop_made_counts_as_recent(
+    changed: Changed, tmp_path: Path
+) -> None:
+    site = changed({"days_between_changes = 0": "days_between_changes = 7"})
+    put_back = other_laptop(site, tmp_path)
+    number = site.approved()
+    site.commit(number).ok()
+    put_back()
+    with site.bench.ledger.locked() as ledger:
+        ledger.merchants[MID].account = OLD_NUMBER  # so that there is something to do
+    refused = site.approve(proposed(site))
+    assert (refused.code, refused.error["code"]) == (7, "office.cap_recent")
+    assert refused.error["params"]["order"] == number
+
+
+# -- what is only told, and what is not known --------------------------------------
+
+
+@pytest.mark.req("R12")
+def test_a_terminal_clock_a_few_minutes_off_is_told(site: Site) -> None:
+    site.bench.terminal.core.clock_ahead += timedelta(minutes=7)
+    ran = site.propose()
+    assert ran.ok()["state"] == "PROPOSED"
+    assert re.search("clock is [67] minutes off", ran.err)
+
+
+@pytest.mark.req("R8")
+def test_a_holiday_that_is_near_is_told(changed: Changed) -> None:
+    first = (datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(days=2)).date()
+    last = first + timedelta(days=3)
+    holiday = f'[[windows.holidays]]\nname = "x"\nfirst = {first}\nlast = {last}\n'
+    site = changed({"warn_days = 5": f"warn_days = 5\n{holiday}"})
+    ran = site.propose()
+    assert ran.ok()["state"] == "PROPOSED"
+    assert str(first) in ran.err
+
+
+@pytest.mark.req("R13")
+def test_a_merchant_of_no_known_type_is_asked_about_first(
+    site: Site, tmp_path: Path
+) -> None:
+    changes = {BEFORE: '    "eligibility", "documents", "caps",\n'}
+    made = site_with(site, tmp_path / "changed", changes)
+    made.run("merchant", "fetch", MID).ok()  # it was never registered
+    refused = made.propose()
+    assert (refused.code, refused.error["code"]) == (7, "eligibility.unknown")
+
+
+@pytest.mark.req("R15")
+def test_a_mandate_for_something_else_does_not_count(
+    changed: Changed,
+) -> None:
+    """The office writes one scope today; a list may come to hold others."""
+    steps = {BEFORE: '    "mandate", "documents", "caps",\n'}
+    site = changed(steps, "--mandate", "zhang:2099-12-31")
+    path = Home(site.home).field / "terminals" / f"{MID}.json"
+    wang = keys.load_operator(Home(site.home).operators, "wang", None)
+    signed = json.loads(path.read_text())
+    assert signed["body"]["mandates"][0]["scope"] == "settlement account"
+    signed["body"]["mandates"][0]["scope"] = "repairs"
+    signed["proof"] = wang.sign("terminal list", signed["body"])
+    path.write_bytes(canonical(signed))
+    words = ("change", "run", *site.means(), "--agent", "zhang")
+    refused = site.run(*words, answers=RUN_ANSWERS)
+    assert (refused.code, refused.error["code"]) == (7, "mandate.scope")

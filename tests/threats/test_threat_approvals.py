@@ -100,6 +100,21 @@ def test_an_answer_made_with_a_technicians_key(site: Site, tmp_path: Path) -> No
             refused(taken(site, tmp_path, number, answer), code)
 
 
+@pytest.mark.req("R30")
+def test_an_answer_in_the_makers_name_written_otherwise(
+    site: Site, tmp_path: Path
+) -> None:
+    """The root was talked into a certificate of an approver LI; the maker is li."""
+    number, home = proposed(site), Home(site.home)
+    also = keys.issue(root_of(home), "LI", keys.APPROVER, datetime.now(UTC))
+    keys.save_operator(home.operators, also, None)
+    request = asked(site, number)
+    signature = str(also.sign(PURPOSE, read(request).digest)["signature"])
+    with nothing_changes(site):
+        answer = armoured_answer(number, "LI", signature)
+        refused(taken(site, tmp_path, number, answer), "approve.own")
+
+
 # -- replayed ------------------------------------------------------------------------
 
 
