@@ -13,6 +13,7 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed
 from protocols import apdu, emv
 from protocols.carddata import CardData, Kind
+from protocols.cardproof import Keys
 from protocols.errors import RemoteError
 
 _REFUSED = (Kind.CREDIT, Kind.QUASI_CREDIT, Kind.ELECTRONIC_CASH)
@@ -21,9 +22,10 @@ _CONTACTLESS_ATR = bytes.fromhex("8001")
 
 
 def read_card(
-    link: CardLink, deadline: Deadline, *, today: date | None = None
+    link: CardLink, deadline: Deadline, *, keys: Keys, today: date | None = None
 ) -> CardData:
-    """Read by chip who the card is, and check that takings may go to it.
+    """Read by chip who the card is, let it prove itself, and check that takings may go
+    to it.
 
     The expiry is compared with ``today`` and dropped. A number that fails Luhn only
     leaves ``luhn_ok`` False: some real UnionPay cards do (R21). ``kind`` may be
@@ -38,9 +40,7 @@ def read_card(
     if _contactless(link.atr):
         raise CheckFailed("card.contactless")
     today = today or date.today()
-    steps = emv.read_card(
-        date=bytes.fromhex(f"{today:%y%m%d}"), unpredictable=secrets.token_bytes(4)
-    )
+    steps = emv.read_card(today=today, keys=keys, random=secrets.token_bytes)
     try:
         with link.recent.told():
             card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
