@@ -51,14 +51,14 @@ class Chip:
 
     Args:
         aip: 4 hexadecimal digits.
-        objects: certificates and their like, hexadecimal tag to value.
+        records: certificates and their like, hexadecimal tag to value.
         signed: how many of the two data records the signature covers.
         modulus, secret: of the chip's RSA key, hexadecimal.
         answer: to a challenge: "fresh", "replayed" (always the same), "bad answer".
     """
 
     aip: str
-    objects: Mapping[str, str]
+    records: tuple[Mapping[str, str], ...] = ()
     signed: int = 2
     modulus: str = ""
     secret: str = ""
@@ -109,6 +109,7 @@ class CardProfile:
         profile = cls(**fields)  # type: ignore[arg-type]  # our own to_json
         given = fields.get("chip")
         chip = Chip(**given) if isinstance(given, Mapping) else None
+        chip = chip and replace(chip, records=tuple(chip.records))
         others = tuple(Listed(*one) for one in profile.others)
         return replace(profile, others=others, chip=chip)
 
@@ -294,11 +295,11 @@ def signed_records(profile: CardProfile) -> list[bytes]:
 
 
 def _options(profile: CardProfile) -> bytes:
-    chip = profile.chip or Chip(_NO_PROOF, {}, signed=0)
+    chip = profile.chip or Chip(_NO_PROOF, signed=0)
     aip = bytes.fromhex(chip.aip)
     locator = bytes([_DATA_SFI << 3, 1, len(_data(profile)), chip.signed])
-    if chip.objects:
-        locator += bytes([_PROOF_SFI << 3, 1, len(chip.objects), 0])
+    if chip.records:
+        locator += bytes([_PROOF_SFI << 3, 1, len(chip.records), 0])
     if profile.gpo_format == 1:
         return tlv.write(emv.FORMAT_1, aip + locator)
     return tlv.write(
@@ -310,8 +311,8 @@ def _files(profile: CardProfile) -> Mapping[int, list[bytes]]:
     directory = [tlv.write(emv.RECORD, b"".join(_entries(profile)))]
     found = {_PSE_SFI: directory, _DATA_SFI: _data(profile)}
     if profile.chip:
-        proof = _by_tag(profile.chip.objects)
-        found[_PROOF_SFI] = [_record({tag: value}) for tag, value in proof.items()]
+        proofs = (_by_tag(objects) for objects in profile.chip.records)
+        found[_PROOF_SFI] = [_record(objects) for objects in proofs]
     return found
 
 

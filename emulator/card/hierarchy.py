@@ -149,36 +149,37 @@ class Hierarchy:
         if wrong and wrong not in WRONG:
             raise ValueError(f"no such way to be wrong: {wrong}")
         aip = _AIP[offer]
-        bare = Chip(aip, {}, signed=1 if wrong == "number not signed" else 2)
+        bare = Chip(aip, signed=1 if wrong == "number not signed" else 2)
         made = replace(profile, chip=bare)
         if offer == "none":
             return made
         objects = self._objects(made, offer, wrong)
-        chip = replace(bare, objects={f"{t:X}": v.hex() for t, v in objects.items()})
+        chip = replace(bare, records=tuple(_hexadecimal(r) for r in objects))
         if offer == "dda":
-            secrets = {
-                "modulus": self.chip.modulus.hex(),
-                "secret": f"{self.chip.secret:x}",
-            }
-            answer = wrong if wrong in ("replayed", "bad answer") else "fresh"
-            chip = replace(chip, **secrets, answer=answer)
+            chip = replace(
+                chip,
+                modulus=self.chip.modulus.hex(),
+                secret=f"{self.chip.secret:x}",
+                answer=wrong if wrong in ("replayed", "bad answer") else "fresh",
+            )
         if wrong == "altered":
             made = replace(made, holder=made.holder[::-1])
         return replace(made, chip=chip)
 
-    def _objects(self, made: CardProfile, offer: Offer, wrong: str) -> dict[int, bytes]:
+    def _objects(
+        self, made: CardProfile, offer: Offer, wrong: str
+    ) -> list[dict[int, bytes]]:
+        """By record: the issuer's, and the card's own."""
         static = b"".join(signed_records(made)) + bytes.fromhex(_AIP[offer])
         objects = {0x8F: bytes([CA_INDEX]), 0x9F4A: b"\x82"}
         if wrong == "unknown ca":
             objects[0x8F] = b"\xf7"
         if wrong == "tag list":
             objects[0x9F4A] = b"\x82\x9f\x36"
-        objects |= self._issuer_objects(made, wrong)
+        issuers = objects | self._issuer_objects(made, wrong)
         if offer == "sda":
-            objects[0x93] = self._static_signature(static, _how(wrong))
-        else:
-            objects |= self._chip_objects(made, static, wrong)
-        return objects
+            return [issuers, {0x93: self._static_signature(static, _how(wrong))}]
+        return [issuers, self._chip_objects(made, static, wrong)]
 
     def _issuer_objects(self, made: CardProfile, wrong: str) -> dict[int, bytes]:
         signer = _stranger() if wrong == "forged" else self.ca
@@ -211,6 +212,10 @@ class Hierarchy:
         body = b"\x01\xda\xc0"
         size = len(self.issuer.modulus)
         return self.issuer.sign(_envelope(size, 0x03, body, static, how))
+
+
+def _hexadecimal(objects: dict[int, bytes]) -> dict[str, str]:
+    return {f"{tag:X}": value.hex() for tag, value in objects.items()}
 
 
 DDOL = bytes.fromhex("9F3704")

@@ -8,12 +8,13 @@ from datetime import date
 
 from stdnum import luhn
 
+from posctl.cards.cakeys import built_in
 from posctl.links import CardLink
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed
 from protocols import apdu, emv
 from protocols.carddata import CardData, Kind
-from protocols.cardproof import Keys
+from protocols.cardproof import Grade, Keys
 from protocols.errors import RemoteError
 
 _REFUSED = (Kind.CREDIT, Kind.QUASI_CREDIT, Kind.ELECTRONIC_CASH)
@@ -22,7 +23,11 @@ _CONTACTLESS_ATR = bytes.fromhex("8001")
 
 
 def read_card(
-    link: CardLink, deadline: Deadline, *, keys: Keys, today: date | None = None
+    link: CardLink,
+    deadline: Deadline,
+    *,
+    keys: Keys | None = None,
+    today: date | None = None,
 ) -> CardData:
     """Read by chip who the card is, let it prove itself, and check that takings may go
     to it.
@@ -34,13 +39,15 @@ def read_card(
     Raises:
         CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``,
             ``card.foreign``, ``card.kind_refused``, ``card.token``,
-            ``card.expired``.
+            ``card.expired``, ``card.proof_failed``.
         LinkFailed: ``card.malformed``, and what the link raises.
     """
     if _contactless(link.atr):
         raise CheckFailed("card.contactless")
     today = today or date.today()
-    steps = emv.read_card(today=today, keys=keys, random=secrets.token_bytes)
+    steps = emv.read_card(
+        today=today, keys=keys or built_in(), random=secrets.token_bytes
+    )
     try:
         with link.recent.told():
             card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
@@ -70,5 +77,9 @@ def _check(card: CardData, today: date) -> None:
         raise CheckFailed("card.kind_refused", kind=card.kind.value, aid=card.aid)
     if card.token:
         raise CheckFailed("card.token", card=masked)
+    if card.proof.grade is Grade.FAILED:
+        wrong = card.proof.checks[-1]
+        told = {"link": wrong.name, "reason": wrong.reason, "detail": wrong.detail}
+        raise CheckFailed("card.proof_failed", card=masked, **told)
     if card.expiry is not None and card.expiry < (today.year, today.month):
         raise CheckFailed("card.expired", card=masked)
