@@ -24,7 +24,7 @@ from posctl.model.errors import CheckFailed
 LONGEST = 400
 _SHOWN = (
     *("number", "operator", "mid", "tid", "old", "new_mask"),
-    *("name_grade", "proof", "fee", "branch", "valid_until"),
+    *("name_grade", "chip_grade", "fee", "branch", "valid_until"),
 )
 _REQUEST, _ANSWER = "REQUEST", "APPROVAL"
 _ARMOUR = re.compile(

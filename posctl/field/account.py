@@ -75,7 +75,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         "kind": card.kind.value,
         "label": card.label,
         "luhn": card.luhn_ok,
-        "proof": card.proof.grade.value,
+        "chip_grade": card.proof.grade.value,
     }
     if not card.luhn_ok:
         person.tell("card.luhn_warning", number=card.number)
@@ -84,7 +84,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         number=card.number,
         label=card.label,
         holder=card.holder or "-",
-        proof=card.proof.grade.value,
+        chip_grade=card.proof.grade.value,
         apdus=link.apdus,
     )
     return NewAccount(card.number, "chip", facts, link.apdus, card.holder)
@@ -102,7 +102,7 @@ def type_card(person: Person, bins: BinTable) -> NewAccount:
         "kind_by": bins.origin,
         "luhn": True,
         "label": "",
-        "proof": "",
+        "chip_grade": "",
     }
     return NewAccount(number, "typed twice", facts)
 
@@ -114,7 +114,7 @@ def type_corporate(person: Person) -> NewAccount:
         lambda: person.ask("ask.new_account", typed_account, secret=True),
         typed_account,
     )
-    facts = {"kind": CORPORATE, "luhn": True, "label": "", "proof": ""}
+    facts = {"kind": CORPORATE, "luhn": True, "label": "", "chip_grade": ""}
     return NewAccount(number, "typed twice", facts)
 
 

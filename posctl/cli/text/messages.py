@@ -255,7 +255,7 @@ MESSAGES: dict[str, str] = {
     "preflight.done": "preflight: window open, {documents} documents present",
     "backup.done": "backed up, read back and compared: {sha256}…",
     "document.wanted": "Pictures that the provider wants: {labels}",
-    "card.read": "card: {label} {number}, {holder}; chip: {proof} ({apdus} APDUs)",
+    "card.read": "card: {label} {number}, {holder}; chip: {chip_grade} ({apdus} APDUs)",
     "card.luhn_warning": "warning: the check digit of {number} is wrong; some real"
     " cards are so, the approver decides",
     "account.sealed": "sealed to the office: {number}",
@@ -271,7 +271,7 @@ MESSAGES: dict[str, str] = {
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
     "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  number    {source}; kind of card: {kind}; check digit {check_digit}"
-    "\n  chip      {proof}"
+    "\n  chip      {chip_grade}"
     "\n  terminal's binding tag: {tag}"
     "\n  To refuse: posctl change rollback {order}",
     "change.approved": "order {order} approved by {name}",
@@ -360,11 +360,12 @@ MESSAGES: dict[str, str] = {
     " {needed}: widen it, or --qr FILE",
     "approval.shown": "\n  order        {number}, proposed by {operator}"
     "\n  merchant     {mid}, terminal {tid}\n  from         {old}\n  to           {new}"
-    "\n  names        {name_grade}\n  chip         {proof}\n  branch       {branch}"
-    "\n  fee          {fee} yuan\n  valid until  {valid_until}",
+    "\n  names        {name_grade}\n  chip         {chip_grade}"
+    "\n  branch       {branch}\n  fee          {fee} yuan"
+    "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
-    "chip.confirm": "\n  The chip of {mask}: {proof}. Typing the word takes it upon"
-    " you.",
+    "chip.confirm": "\n  The chip of {mask}: {chip_grade}. Typing the word takes it"
+    " upon you.",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
     " {grade}\n  Typing the word takes it upon you, with the document before you.",
     "fallback.used": "{other} is made in its place ({cause})",
@@ -517,7 +518,7 @@ _CODED = frozenset(
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
         *("name", "reason", "check_digit", "tag", "happened", "label"),
-        *("grade", "name_grade", "proof", "link"),
+        *("grade", "name_grade", "chip_grade", "link"),
         *("steps", "asks", "channels", "checkers", "account", "old_account"),
     }
 )

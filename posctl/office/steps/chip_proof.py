@@ -20,16 +20,16 @@ def run(context: Context) -> Json:
     order, person = context.journal.order, context.session.place.person
     if order.source != "chip":
         return {"grade": "not applicable: no chip was read"}
-    if order.proof == Grade.GENUINE.value:
-        return {"grade": order.proof}
-    if order.proof not in _LESSER:
-        raise CheckFailed("chip.failed", proof=order.proof)
-    shown = {"proof": order.proof, "mask": order.new_mask[:-4] + "****"}
+    if order.chip_grade == Grade.GENUINE.value:
+        return {"grade": order.chip_grade}
+    if order.chip_grade not in _LESSER:
+        raise CheckFailed("chip.failed", chip_grade=order.chip_grade)
+    shown = {"chip_grade": order.chip_grade, "mask": order.new_mask[:-4] + "****"}
     try:
         person.confirm("chip.confirm", CHIP_WORD, **shown)
     except Declined:
-        raise CheckFailed("chip.not_accepted", proof=order.proof) from None
-    return {"grade": order.proof, "accepted_by": context.session.operator.name}
+        raise CheckFailed("chip.not_accepted", chip_grade=order.chip_grade) from None
+    return {"grade": order.chip_grade, "accepted_by": context.session.operator.name}
 
 
 _LESSER = frozenset(

@@ -111,11 +111,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "posctl merchant register {mid}",
     ),
     "chip.failed": (
-        "the card's chip did not prove itself ({proof})",
+        "the card's chip did not prove itself ({chip_grade})",
         "posctl change cancel {order}; use another card",
     ),
     "chip.not_accepted": (
-        "the chip is not proved to be genuine ({proof}) and nobody took it upon"
+        "the chip is not proved to be genuine ({chip_grade}) and nobody took it upon"
         " himself",
         "posctl change cancel {order}",
     ),
