@@ -132,7 +132,6 @@ def setup_options(bench: Bench, *people: str) -> list[str]:
         *("--profile", "emulator", "--provider-url", bench.url),
         *("--provider-ca", str(bench.ca_file)),
         *("--credentials", str(bench.credentials_file)),
-        *("--ca-keys", str(bench.ca_keys_file)),
     ]
 
 
