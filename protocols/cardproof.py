@@ -79,12 +79,13 @@ class PublicKey:
         return len(self.modulus)
 
     def recover(self, signed: bytes) -> bytes:
-        """What was signed, as long as the modulus. Raises ``Unproved``: no number
-        below it."""
+        """What was signed, as long as the modulus. Raises ``Unproved``."""
         number = int.from_bytes(signed, "big")
         modulus = int.from_bytes(self.modulus, "big")
-        if len(signed) != self.size or number >= modulus:
+        if len(signed) != self.size:
             raise Unproved("length")
+        if number >= modulus:  # so it was never signed by this key
+            raise Unproved("header")
         return pow(number, self.exponent, modulus).to_bytes(self.size, "big")
 
 

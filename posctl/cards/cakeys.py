@@ -17,6 +17,9 @@ from typing import Annotated
 import msgspec
 
 from posctl.model.errors import CheckFailed, UsageError
+from posctl.model.profile import Profile
+from posctl.store.home import Home
+from posctl.store.keys import is_test_root
 from protocols.cardproof import CaKey, Keys, PublicKey
 
 _LARGEST = 256 * 1024
@@ -54,17 +57,9 @@ def built_in() -> Keys:
     return parse(text, source="ca-keys.toml")
 
 
-def load(path: Path) -> Keys:
-    """The built-in keys and those of a file, which count before them.
-
-    Raises:
-        UsageError: ``cakeys.invalid``.
-    """
-    return together(parse(read(path), source=str(path)), built_in())
-
-
 def pinned(path: Path, sha256: str, *, test: bool) -> Keys:
-    """As ``load``, of a file that must be the one that was pinned at the set-up.
+    """The built-in keys and those of a file, which count before them. It must be the
+    one that was pinned at the set-up.
 
     Args:
         sha256: 64 hexadecimal digits; ``""``: there is none, and no file is looked at.
@@ -82,6 +77,12 @@ def pinned(path: Path, sha256: str, *, test: bool) -> Keys:
     found = parse(text, source=str(path))
     check_test(found, path, test=test)
     return together(found, built_in())
+
+
+def of_set_up(home: Home, profile: Profile) -> Keys:
+    """Those that count in a set-up, by its profile in force. Raises as ``pinned``."""
+    sha256 = profile.pinned.ca_keys_sha256 if profile.pinned else ""
+    return pinned(home.ca_keys, sha256, test=is_test_root(home.root))
 
 
 def check_test(found: Keys, path: Path, *, test: bool) -> None:

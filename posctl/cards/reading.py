@@ -37,9 +37,27 @@ def read_card(
     UNKNOWN: then it must be verified otherwise (R20).
 
     Raises:
-        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``,
-            ``card.foreign``, ``card.kind_refused``, ``card.token``,
-            ``card.expired``, ``card.proof_failed``.
+        CheckFailed: as ``read_any``; ``card.foreign``, ``card.kind_refused``,
+            ``card.token``, ``card.expired``, ``card.proof_failed``.
+        LinkFailed: as ``read_any``.
+    """
+    today = today or date.today()
+    card = read_any(link, deadline, keys=keys, today=today)
+    _check(card, today)
+    return replace(card, expiry=None)
+
+
+def read_any(
+    link: CardLink,
+    deadline: Deadline,
+    *,
+    keys: Keys | None = None,
+    today: date | None = None,
+) -> CardData:
+    """Read by chip who the card is, and let it prove itself; whatever comes of it.
+
+    Raises:
+        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``.
         LinkFailed: ``card.malformed``, and what the link raises.
     """
     if _contactless(link.atr):
@@ -57,8 +75,7 @@ def read_card(
         raise CheckFailed("card.blocked") from None
     except RemoteError as error:
         raise LinkFailed("card.malformed", reason=str(error)) from None
-    _check(card, today)
-    return replace(card, expiry=None, luhn_ok=luhn.is_valid(card.number.reveal()))
+    return replace(card, luhn_ok=luhn.is_valid(card.number.reveal()))
 
 
 def _contactless(atr: bytes) -> bool:
@@ -77,9 +94,14 @@ def _check(card: CardData, today: date) -> None:
         raise CheckFailed("card.kind_refused", kind=card.kind.value, aid=card.aid)
     if card.token:
         raise CheckFailed("card.token", card=masked)
+    check_proof(card)
+    if card.expiry is not None and card.expiry < (today.year, today.month):
+        raise CheckFailed("card.expired", card=masked)
+
+
+def check_proof(card: CardData) -> None:
+    """Raises CheckFailed ``card.proof_failed`` with the link that does not hold."""
     if card.proof.grade is Grade.FAILED:
         wrong = card.proof.checks[-1]
         told = {"link": wrong.name, "reason": wrong.reason, "detail": wrong.detail}
-        raise CheckFailed("card.proof_failed", card=masked, **told)
-    if card.expiry is not None and card.expiry < (today.year, today.month):
-        raise CheckFailed("card.expired", card=masked)
+        raise CheckFailed("card.proof_failed", card=card.number.masked, **told)

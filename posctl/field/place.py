@@ -18,7 +18,7 @@ from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed, LinkFailed, UsageError
 from posctl.model.profile import Subject
 from posctl.store.files import read_json, remove
-from posctl.store.keys import APPROVER, Operator, check_signature, is_test_root
+from posctl.store.keys import APPROVER, Operator, check_signature
 from protocols.cardproof import Keys
 
 
@@ -64,9 +64,7 @@ class FieldPlace(Place):
             CheckFailed: ``cakeys.changed``, ``cakeys.test``.
             UsageError: ``cakeys.invalid``.
         """
-        sha256 = self.profile.pinned.ca_keys_sha256 if self.profile.pinned else ""
-        test = is_test_root(self.home.root)
-        return cakeys.pinned(self.home.ca_keys, sha256, test=test)
+        return cakeys.of_set_up(self.home, self.profile)
 
     def terminal_list(self, mid: str) -> TerminalList:
         """The list that the office fetched and signed for this merchant.

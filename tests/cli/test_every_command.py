@@ -73,6 +73,8 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("terminal", "info", *port)
     tell("terminal", "backup", *port, "--output", str(tmp_path / "backup.json"))
     tell("card", "show", *reader)
+    tell("card", "verify", *reader)
+    tell("card", "keys")
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("receipt", "slip", number)

@@ -137,3 +137,41 @@ def test_a_file_that_is_wrong_is_refused_with_the_place(
     )
     assert ran.error["code"] == "cakeys.invalid"
     assert reason in json.dumps(ran.error)
+
+
+# -- for whoever wants to know ------------------------------------------------------
+
+
+@pytest.mark.req("R24")
+def test_the_chain_is_told_link_by_link(site: Site) -> None:
+    reader = ("--reader", site.bench.reader)
+    shown = site.run("card", "verify", *reader).ok()
+    assert shown["chip_grade"] == "genuine"
+    links = ["ca_key", "issuer_certificate", "card_certificate", "challenge"]
+    assert [link["link"] for link in shown["links"]] == links
+    assert all(link["holds"] for link in shown["links"])
+    assert site.run("card", "show", *reader).ok()["chip_grade"] == "genuine"
+
+
+@pytest.mark.req("R24")
+def test_the_link_that_does_not_hold_is_told(site: Site) -> None:
+    insert(site, "dda", "altered")
+    ran = site.run("card", "verify", "--reader", site.bench.reader)
+    assert ran.error["code"] == "card.proof_failed"
+    assert ran.error["params"]["link"] == "card_certificate"
+    assert "chip's certificate: does not hold: wrong hash" in ran.err
+    assert "issuer's certificate: holds" in ran.err
+    assert NEW_NUMBER not in ran.err
+
+
+@pytest.mark.req("R24")
+def test_keys_are_listed_with_origin_and_check_value(site: Site) -> None:
+    test, *unionpay = site.run("card", "keys").ok()["keys"]
+    assert test["test"] and test["index"] == "F1"
+    published = {
+        "02": "03BB335A8549A03B87AB089D006F60852E4B8060",
+        "03": "87F0CD7C0E86F38F89A66F8C47071A8B88586F26",
+        "04": "F527081CF371DD7E1FD4FA414A665036E0F5E6E5",
+    }
+    assert {key["index"]: key["check_value"] for key in unionpay} == published
+    assert not any(key["test"] for key in unionpay)

@@ -29,6 +29,10 @@ MESSAGES: dict[str, str] = {
     "help.card": "What a card is.",
     "help.card.show": "Read a card by chip: its masked number, its kind, whether"
     " takings may be paid to it.",
+    "help.card.verify": "Check how far the card's chip is proved, link by link: the"
+    " CA's key, the certificates of issuer and chip, a challenge.",
+    "help.card.keys": "List the keys of card schemes' CAs, with origin and check"
+    " value.",
     "help.binding": "Which account a terminal is bound to.",
     "help.binding.show": "Compare terminal, terminal list and orders; changes nothing.",
     "help.profile": "The providers' rules.",
@@ -256,6 +260,8 @@ MESSAGES: dict[str, str] = {
     "backup.done": "backed up, read back and compared: {sha256}…",
     "document.wanted": "Pictures that the provider wants: {labels}",
     "card.read": "card: {label} {number}, {holder}; chip: {chip_grade} ({apdus} APDUs)",
+    "card.link_holds": "{link}: holds ({detail})",
+    "card.link_broken": "warning: {link}: does not hold: {reason} {detail}",
     "card.luhn_warning": "warning: the check digit of {number} is wrong; some real"
     " cards are so, the approver decides",
     "account.sealed": "sealed to the office: {number}",
@@ -419,6 +425,7 @@ MESSAGES |= {f"value.{name}": text for name, text in VALUES.items()}
 
 WARNINGS = frozenset(
     {
+        "card.link_broken",
         "card.luhn_warning",
         "commit.not_listed",
         "document.yours",
@@ -455,6 +462,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "terminal settle": ("posctl terminal settle --port /dev/ttyUSB0",),
     "terminal backup": ("posctl terminal backup --output till.json",),
+    "card keys": ("posctl card keys",),
+    "card verify": ('posctl card verify --reader "ACS ACR39U 00 00"',),
     "card show": (
         "posctl card show",
         "posctl card show --reader 'ACS ACR38U 00 00' --wait-card 60",
