@@ -47,6 +47,7 @@ LABELS: dict[str, str] = {
     "days_between_changes": "days between changes",
     "delivered": "delivered",
     "description": "description",
+    "detail": "detail",
     "documents": "documents",
     "due": "due",
     "due_days": "due before (days)",
