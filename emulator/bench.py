@@ -29,6 +29,7 @@ from emulator.acquirer.ledger import (
 from emulator.acquirer.verification import VerificationFace
 from emulator.card.applet import CREDIT, CardProfile
 from emulator.card.direct import CardSlot, DirectCardServer
+from emulator.card.hierarchy import hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
 from emulator.loop import LoopThread
 from emulator.terminal.core import TerminalConfig
@@ -196,6 +197,8 @@ class Bench:
         self.ca_file = authority.write_certificate(self.directory / "ca.pem")
         self.credentials_file = self._write_credentials(issued)
         self.pictures = self._write_pictures()
+        self.ca_keys_file = self.directory / "ca-keys.toml"
+        self.ca_keys_file.write_text(hierarchy().ca_keys())
 
     def _write_credentials(self, issued: Credentials) -> Path:
         path = self.directory / "credentials.json"
@@ -284,16 +287,21 @@ class Bench:
         self._stack.callback(pcscd.stop)
         self.pcscd: PrivatePcscd | None = pcscd
         self.reader = pcscd.readers[0]
-        profile = CARDS[self.scenario.card]
+        profile = self.card_profile()
         if profile is not None:
             pcscd.insert(0, profile)
 
     def _start_direct(self) -> None:
         self.pcscd = None
-        self.slot = CardSlot(CARDS[self.scenario.card])
+        self.slot = CardSlot(self.card_profile())
         self.cards = DirectCardServer(self.slot)
         self._stack.callback(self.cards.stop)
         self.reader = self.cards.address
+
+    def card_profile(self) -> CardProfile | None:
+        """The scenario's card, with a chip that proves itself."""
+        bare = CARDS[self.scenario.card]
+        return hierarchy().personalise(bare) if bare else None
 
     # -- between two tries on one bench ---------------------------------------
 
@@ -313,7 +321,7 @@ class Bench:
 
     def insert_card(self) -> None:
         """The scenario's, into the slot of the direct card link."""
-        profile = CARDS[self.scenario.card]
+        profile = self.card_profile()
         if profile is None:
             self.slot.remove()
         else:

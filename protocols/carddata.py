@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, field
 
 from protocols import tlv
+from protocols.cardproof import NO_PROOF, OBJECTS, Evidence, Proof
 from protocols.errors import RemoteError
 from protocols.sensitive import CardNumber
 
@@ -76,7 +77,8 @@ class CardData:
 
     ``expiry`` is (year, month), for a check in memory and never for a store;
     ``holder_joined`` marks a name put together of 5F20 and 9F0B (low confidence);
-    ``token`` a device's stand-in for a card; ``luhn_ok`` is False until checked.
+    ``token`` a device's stand-in for a card; ``luhn_ok`` is False until checked;
+    ``proof`` says how far the chip is proved.
     """
 
     aid: str
@@ -89,6 +91,7 @@ class CardData:
     token: bool = False
     holder_joined: bool = False
     luhn_ok: bool = False
+    proof: Proof = NO_PROOF
 
     @property
     def application(self) -> Application:
@@ -106,7 +109,7 @@ class Facts:
         RemoteError: objects that contradict each other or their format.
     """
 
-    _wanted = frozenset({PAN, EXPIRY, HOLDER, HOLDER_EXTENDED, SEQUENCE})
+    _wanted = frozenset({PAN, EXPIRY, HOLDER, HOLDER_EXTENDED, SEQUENCE}) | OBJECTS
 
     def __init__(self) -> None:
         self._values: dict[int, bytes] = {}
@@ -120,6 +123,12 @@ class Facts:
                 self._before_separator = _before_separator(item.value)
             if item.tag in self._wanted:
                 self._keep(item)
+
+    def evidence(self, chosen: Application, static: bytes) -> Evidence:
+        """What a proof is about; ``static``: the records that are signed."""
+        objects = {t: v for t, v in self._values.items() if t in OBJECTS}
+        digits = self._number().reveal()
+        return Evidence(chosen.aid[: len(UNIONPAY_RID)], digits, objects, static)
 
     def _keep(self, item: tlv.Tlv) -> None:
         if self._values.setdefault(item.tag, item.value) != item.value:

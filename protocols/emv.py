@@ -6,7 +6,10 @@ GENERATE AC, nothing that costs the card a counter or the holder money.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
 
 from protocols import tlv
 from protocols.apdu import (
@@ -20,6 +23,8 @@ from protocols.apdu import (
     exchange,
 )
 from protocols.carddata import AID, KINDS, Application, CardData, Facts, Kind
+from protocols.cardproof import UNPREDICTABLE, Keys, authenticate
+from protocols.dol import fill_dol
 from protocols.errors import RemoteError
 
 PSE = b"1PAY.SYS.DDF01"
@@ -57,6 +62,9 @@ _CHOICE = (
 )
 
 
+Random = Callable[[int], bytes]
+
+
 class NotPayment(RemoteError):
     """The card answers, but holds no payment application that we know."""
 
@@ -67,7 +75,6 @@ class CardBlocked(RemoteError):
 
 # -- what the terminal tells the card -------------------------------------------
 
-_NUMERIC = frozenset({0x9A, 0x9C, 0x9F02, 0x9F03, 0x9F1A, 0x5F2A, 0x9F21, 0x9F35})
 _TERMINAL = {
     0x5F2A: bytes.fromhex("0156"),  # currency: CNY
     0x9F1A: bytes.fromhex("0156"),  # country: China
@@ -81,55 +88,15 @@ _TERMINAL = {
 }
 
 
-def read_dol(dol: bytes) -> Iterator[tuple[int, int]]:
-    """Tags and lengths of a data object list (EMV Book 3, 5.4).
-
-    Raises:
-        RemoteError: the list ends within an entry.
-    """
-    at = 0
-    while at < len(dol):
-        end = at + 1
-        if dol[at] & 0x1F == 0x1F:
-            while end < len(dol) and dol[end] & 0x80:
-                end += 1
-            end += 1
-        if end >= len(dol):
-            raise RemoteError("data object list cut short", position=at)
-        yield int.from_bytes(dol[at:end], "big"), dol[end]
-        at = end + 1
-
-
-def fill_dol(dol: bytes, values: dict[int, bytes]) -> bytes:
-    """The data that a data object list asks for (EMV Book 3, 5.4).
-
-    Numbers are cut and padded on the left, all else on the right; what is not in
-    ``values`` is zeros.
-
-    Raises:
-        RemoteError: the list cannot be read, or asks for more than 252 bytes.
-    """
-    filled = b""
-    for tag, size in read_dol(dol):
-        value = values.get(tag, b"")
-        if tag in _NUMERIC:
-            filled += value.rjust(size, b"\0")[max(len(value) - size, 0) :]
-        else:
-            filled += value[:size].ljust(size, b"\0")
-    if len(filled) > 252:
-        raise RemoteError("the PDOL asks for more than a command can hold")
-    return filled
-
-
 # -- the conversation -----------------------------------------------------------
 
 
-def read_card(*, date: bytes, unpredictable: bytes) -> Steps[CardData]:
-    """Select the best application and read it.
+def read_card(*, today: date, keys: Keys, random: Random) -> Steps[CardData]:
+    """Select the best application, read it, and let it prove itself.
 
     Args:
-        date: today as YYMMDD, 3 bytes BCD, for cards that ask (9A).
-        unpredictable: 4 random bytes, for cards that ask (9F37).
+        today: for cards that ask (9A), and for certificates.
+        random: gives as many unpredictable bytes as it is asked for.
 
     Raises:
         NotPayment: no application that we know.
@@ -139,18 +106,39 @@ def read_card(*, date: bytes, unpredictable: bytes) -> Steps[CardData]:
     listed = yield from _directory()
     candidates = listed or (yield from _by_known_aids())
     chosen, fci = yield from _select_best(candidates)
-    values = {**_TERMINAL, 0x9A: date, 0x9F37: unpredictable}
+    values = {**_TERMINAL, 0x9A: _bcd(today), UNPREDICTABLE: random(4)}
     options = yield from _processing_options(fci, values)
     facts = Facts()
     facts.take(fci)
     facts.take(options)
-    for sfi, number in _records(_file_locator(options)):
-        record = yield from _read_record(sfi, number)
-        if sfi <= _LAST_DIRECTORY_SFI and record[:1] != bytes([RECORD]):
-            raise RemoteError("a record without template 70", field=f"SFI {sfi}")
-        if sfi <= _LAST_DIRECTORY_SFI:
+    static = b""
+    for place in _records(_file_locator(options)):
+        record = yield from _read_record(place.sfi, place.number)
+        inner = _inner(place, record)
+        if place.sfi <= _LAST_DIRECTORY_SFI:
             facts.take(record)
-    return facts.card_data(chosen, tuple(candidates))
+        static += inner if place.signed else b""
+    card = facts.card_data(chosen, tuple(candidates))
+    proof = yield from authenticate(
+        facts.evidence(chosen, static), keys, today=today, unpredictable=random(4)
+    )
+    return replace(card, proof=proof)
+
+
+def _bcd(day: date) -> bytes:
+    return bytes.fromhex(f"{day:%y%m%d}")
+
+
+def _inner(place: Place, record: bytes) -> bytes:
+    """What of a record is signed: of an EMV file the objects without their template,
+    of an issuer's own file all (EMV Book 3, 10.3)."""
+    if place.sfi > _LAST_DIRECTORY_SFI:
+        return record
+    outer = tlv.read(record)
+    if len(outer) != 1 or outer[0].tag != RECORD:
+        where = f"SFI {place.sfi}"
+        raise RemoteError("a record without template 70", field=where)
+    return outer[0].value
 
 
 def _select(name: bytes) -> Steps[Response]:
@@ -249,6 +237,8 @@ def _processing_options(fci: bytes, values: dict[int, bytes]) -> Steps[bytes]:
         raise RemoteError("processing options in neither format")
     value = outer[0].value
     if outer[0].tag == FORMAT_2:
+        if len(tlv.find(value, AIP) or b"") != 2:
+            raise RemoteError("two bytes expected", field=f"{AIP:X}")
         return value
     return tlv.write(AIP, value[:2]) + tlv.write(AFL, value[2:])
 
@@ -260,15 +250,25 @@ def _file_locator(options: bytes) -> bytes:
     return locator
 
 
-def _records(locator: bytes) -> list[tuple[int, int]]:
-    """SFI and number of every record (EMV Book 3, 10.2)."""
-    records: list[tuple[int, int]] = []
+class Place(NamedTuple):
+    """Of a record; ``signed``: the card's signature covers it."""
+
+    sfi: int
+    number: int
+    signed: bool
+
+
+def _records(locator: bytes) -> list[Place]:
+    """Every record (EMV Book 3, 10.2)."""
+    records: list[Place] = []
     for at in range(0, len(locator), 4):
         sfi, low = divmod(locator[at], 8)
-        first, last = locator[at + 1 : at + 3]
-        if low or not 1 <= sfi <= _LAST_SFI or not 1 <= first <= last:
+        first, last, signed = locator[at + 1 : at + 4]
+        fits = 1 <= first <= last and signed <= last - first + 1
+        if low or not 1 <= sfi <= _LAST_SFI or not fits:
             raise RemoteError("no such records", position=at, field=f"{AFL:X}")
-        records += [(sfi, number) for number in range(first, last + 1)]
+        end = first + signed
+        records += [Place(sfi, n, n < end) for n in range(first, last + 1)]
     if len(records) > _MOST_RECORDS:
         raise RemoteError("too many records", field=f"{AFL:X}")
     return records

@@ -60,6 +60,7 @@ def site_with(
         *("setup", "--test", "--technician", "li", "--approver", "wang"),
         *("--profile", str(profile), "--provider-url", site.bench.url),
         *("--provider-ca", str(site.bench.ca_file), "--credentials", str(issued)),
+        *("--ca-keys", str(site.bench.ca_keys_file)),
     ).ok()
     return made
 

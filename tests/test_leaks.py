@@ -125,7 +125,7 @@ def test_a_whole_course_with_keys_under_passphrases(
     number = newest(site)
     digits = NEW_NUMBER[-4:]
     approve = ("change", "approve", number, "--json")
-    assert watched.talk(*approve, answers=(WANG, digits)) == 0
+    assert watched.talk(*approve, answers=(WANG, "CHIP", digits)) == 0
     assert watched.talk("change", "commit", number, answers=(WANG,)) == 0
     confirm = ("change", "confirm", number, *port)
     assert watched.talk(*confirm, answers=(LI, "SETTLE")) == 0

@@ -54,6 +54,7 @@ class Site:
             *("--profile", profile, "--provider-url", bench.url),
             *("--provider-ca", str(bench.ca_file)),
             *("--credentials", str(bench.credentials_file)),
+            *("--ca-keys", str(bench.ca_keys_file)),
         ).ok()
         self.run("merchant", "fetch", MID).ok()
         return self

@@ -6,19 +6,23 @@ word, also the dozens of SELECTs with which other programs probe for their cards
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, NamedTuple
 
-from protocols import apdu, carddata, emv, tlv
+from protocols import apdu, carddata, dol, emv, tlv
 from protocols.apdu import Command, Response
+from protocols.cardproof import INTERNAL_AUTHENTICATE
 from protocols.errors import RemoteError
 from protocols.sensitive import mask
 
 DEBIT, CREDIT = "A000000333010101", "A000000333010102"
 QUASI_CREDIT, ELECTRONIC_CASH = "A000000333010103", "A000000333010106"
 
-_PSE_SFI, _DATA_SFI = 1, 2
+_PSE_SFI, _DATA_SFI, _PROOF_SFI = 1, 2, 3
+_NO_PROOF = "1C00"
+"""AIP: no data authentication of any kind."""
 _HISTORICAL = b"POSCT"
 
 Fault = Literal["none", "mute", "gone"]
@@ -42,6 +46,26 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
+class Chip:
+    """What a card proves itself with; made by ``hierarchy.personalise``.
+
+    Args:
+        aip: 4 hexadecimal digits.
+        records: certificates and their like, hexadecimal tag to value.
+        signed: how many of the two data records the signature covers.
+        modulus, secret: of the chip's RSA key, hexadecimal.
+        answer: to a challenge: "fresh", "replayed" (always the same), "bad answer".
+    """
+
+    aip: str
+    records: tuple[Mapping[str, str], ...] = ()
+    signed: int = 2
+    modulus: str = ""
+    secret: str = ""
+    answer: str = "fresh"
+
+
+@dataclass(frozen=True, repr=False)
 class CardProfile:
     """What a card is to be. ``expiry`` is YYMM; ``aid`` the first application.
 
@@ -51,6 +75,7 @@ class CardProfile:
         pse: whether there is a directory to select.
         track2: whether tag 57 is there; ``pan``: whether tag 5A is.
         extra: further objects of the first record, hexadecimal tag to value.
+        chip: None for a card that offers no proof.
         fault, fault_after: mute or gone once so many APDUs are answered.
     """
 
@@ -68,6 +93,7 @@ class CardProfile:
     pan: bool = True
     track2: bool = True
     extra: Mapping[str, str] | None = None
+    chip: Chip | None = None
     fault: Fault = "none"
     fault_after: int = 0
 
@@ -81,7 +107,11 @@ class CardProfile:
             TypeError: a field that no profile has.
         """
         profile = cls(**fields)  # type: ignore[arg-type]  # our own to_json
-        return replace(profile, others=tuple(Listed(*one) for one in profile.others))
+        given = fields.get("chip")
+        chip = Chip(**given) if isinstance(given, Mapping) else None
+        chip = chip and replace(chip, records=tuple(chip.records))
+        others = tuple(Listed(*one) for one in profile.others)
+        return replace(profile, others=others, chip=chip)
 
     @property
     def atr(self) -> bytes:
@@ -125,6 +155,7 @@ class Applet:
             (0x00, apdu.READ_RECORD): self._read_record,
             (0x00, apdu.GET_RESPONSE): self._get_response,
             (0x80, emv.GET_PROCESSING_OPTIONS): self._processing_options,
+            (0x00, INTERNAL_AUTHENTICATE): self._authenticate,
         }
         self.reset()
 
@@ -190,12 +221,23 @@ class Applet:
     def _processing_options(self, command: Command) -> Response:
         if self._selected in (None, "PSE"):
             return _status(apdu.CONDITIONS_NOT_SATISFIED)
-        expected = sum(n for _, n in emv.read_dol(bytes.fromhex(self.profile.pdol)))
+        expected = sum(n for _, n in dol.read_dol(bytes.fromhex(self.profile.pdol)))
         if command.data[:2] != bytes([emv.PDOL_DATA, expected]):
             return _status(apdu.CONDITIONS_NOT_SATISFIED)
         if len(command.data) != expected + 2:
             return _status(apdu.WRONG_LENGTH)
-        return Response(_options(self.profile, len(self._files[_DATA_SFI])), apdu.OK)
+        return Response(_options(self.profile), apdu.OK)
+
+    def _authenticate(self, command: Command) -> Response:
+        """EMV Book 2, 6.5; in format 1."""
+        chip = self.profile.chip
+        if chip is None or not chip.secret:
+            return _status(apdu.INS_NOT_SUPPORTED)
+        if self._selected in (None, "PSE") or not command.data:
+            return _status(apdu.CONDITIONS_NOT_SATISFIED)
+        return Response(
+            tlv.write(emv.FORMAT_1, _signature(chip, command.data)), apdu.OK
+        )
 
     def _read_record(self, command: Command) -> Response:
         sfi, mode = divmod(command.p2, 8)
@@ -233,9 +275,31 @@ def _fci(profile: CardProfile, application: Listed) -> bytes:
     return tlv.write(0x6F, name + tlv.write(0xA5, inner))
 
 
-def _options(profile: CardProfile, records: int) -> bytes:
-    aip = bytes.fromhex("7C00")
-    locator = bytes([_DATA_SFI << 3, 1, records, 0])
+def _signature(chip: Chip, challenge: bytes) -> bytes:
+    modulus, secret = bytes.fromhex(chip.modulus), int(chip.secret, 16)
+    challenge = b"\x17" * len(challenge) if chip.answer == "replayed" else challenge
+    body = bytes.fromhex("0501090802") + b"\0" * 7
+    inner = body.ljust(len(modulus) - 22, b"\xbb")
+    digest = hashlib.sha1(inner + challenge, usedforsecurity=False).digest()
+    plain = b"\x6a" + inner + digest + b"\xbc"
+    if chip.answer == "bad answer":
+        return plain  # unsigned
+    number = pow(int.from_bytes(plain, "big"), secret, int.from_bytes(modulus, "big"))
+    return number.to_bytes(len(modulus), "big")
+
+
+def signed_records(profile: CardProfile) -> list[bytes]:
+    """What the card's signature covers: the records' objects without template."""
+    signed = profile.chip.signed if profile.chip else 0
+    return [tlv.read(record)[0].value for record in _data(profile)[:signed]]
+
+
+def _options(profile: CardProfile) -> bytes:
+    chip = profile.chip or Chip(_NO_PROOF, signed=0)
+    aip = bytes.fromhex(chip.aip)
+    locator = bytes([_DATA_SFI << 3, 1, len(_data(profile)), chip.signed])
+    if chip.records:
+        locator += bytes([_PROOF_SFI << 3, 1, len(chip.records), 0])
     if profile.gpo_format == 1:
         return tlv.write(emv.FORMAT_1, aip + locator)
     return tlv.write(
@@ -245,15 +309,20 @@ def _options(profile: CardProfile, records: int) -> bytes:
 
 def _files(profile: CardProfile) -> Mapping[int, list[bytes]]:
     directory = [tlv.write(emv.RECORD, b"".join(_entries(profile)))]
-    first = _objects(profile)
-    first.update(
-        {int(t, 16): bytes.fromhex(v) for t, v in (profile.extra or {}).items()}
-    )
-    second = _more_objects(profile)
-    return {
-        _PSE_SFI: directory,
-        _DATA_SFI: [_record(objects) for objects in (first, second)],
-    }
+    found = {_PSE_SFI: directory, _DATA_SFI: _data(profile)}
+    if profile.chip:
+        proofs = (_by_tag(objects) for objects in profile.chip.records)
+        found[_PROOF_SFI] = [_record(objects) for objects in proofs]
+    return found
+
+
+def _data(profile: CardProfile) -> list[bytes]:
+    first = _objects(profile) | _by_tag(profile.extra or {})
+    return [_record(first), _record(_more_objects(profile))]
+
+
+def _by_tag(objects: Mapping[str, str]) -> dict[int, bytes]:
+    return {int(tag, 16): bytes.fromhex(value) for tag, value in objects.items()}
 
 
 def _record(objects: Mapping[int, bytes]) -> bytes:

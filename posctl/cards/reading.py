@@ -8,11 +8,13 @@ from datetime import date
 
 from stdnum import luhn
 
+from posctl.cards.cakeys import built_in
 from posctl.links import CardLink
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed
 from protocols import apdu, emv
 from protocols.carddata import CardData, Kind
+from protocols.cardproof import Grade, Keys
 from protocols.errors import RemoteError
 
 _REFUSED = (Kind.CREDIT, Kind.QUASI_CREDIT, Kind.ELECTRONIC_CASH)
@@ -21,25 +23,48 @@ _CONTACTLESS_ATR = bytes.fromhex("8001")
 
 
 def read_card(
-    link: CardLink, deadline: Deadline, *, today: date | None = None
+    link: CardLink,
+    deadline: Deadline,
+    *,
+    keys: Keys | None = None,
+    today: date | None = None,
 ) -> CardData:
-    """Read by chip who the card is, and check that takings may go to it.
+    """Read by chip who the card is, let it prove itself, and check that takings may go
+    to it.
 
     The expiry is compared with ``today`` and dropped. A number that fails Luhn only
     leaves ``luhn_ok`` False: some real UnionPay cards do (R21). ``kind`` may be
     UNKNOWN: then it must be verified otherwise (R20).
 
     Raises:
-        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``,
-            ``card.foreign``, ``card.kind_refused``, ``card.token``,
-            ``card.expired``.
+        CheckFailed: as ``read_any``; ``card.foreign``, ``card.kind_refused``,
+            ``card.token``, ``card.expired``, ``card.proof_failed``.
+        LinkFailed: as ``read_any``.
+    """
+    today = today or date.today()
+    card = read_any(link, deadline, keys=keys, today=today)
+    _check(card, today)
+    return replace(card, expiry=None)
+
+
+def read_any(
+    link: CardLink,
+    deadline: Deadline,
+    *,
+    keys: Keys | None = None,
+    today: date | None = None,
+) -> CardData:
+    """Read by chip who the card is, and let it prove itself; whatever comes of it.
+
+    Raises:
+        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``.
         LinkFailed: ``card.malformed``, and what the link raises.
     """
     if _contactless(link.atr):
         raise CheckFailed("card.contactless")
     today = today or date.today()
     steps = emv.read_card(
-        date=bytes.fromhex(f"{today:%y%m%d}"), unpredictable=secrets.token_bytes(4)
+        today=today, keys=keys or built_in(), random=secrets.token_bytes
     )
     try:
         with link.recent.told():
@@ -50,8 +75,7 @@ def read_card(
         raise CheckFailed("card.blocked") from None
     except RemoteError as error:
         raise LinkFailed("card.malformed", reason=str(error)) from None
-    _check(card, today)
-    return replace(card, expiry=None, luhn_ok=luhn.is_valid(card.number.reveal()))
+    return replace(card, luhn_ok=luhn.is_valid(card.number.reveal()))
 
 
 def _contactless(atr: bytes) -> bool:
@@ -70,5 +94,14 @@ def _check(card: CardData, today: date) -> None:
         raise CheckFailed("card.kind_refused", kind=card.kind.value, aid=card.aid)
     if card.token:
         raise CheckFailed("card.token", card=masked)
+    check_proof(card)
     if card.expiry is not None and card.expiry < (today.year, today.month):
         raise CheckFailed("card.expired", card=masked)
+
+
+def check_proof(card: CardData) -> None:
+    """Raises CheckFailed ``card.proof_failed`` with the link that does not hold."""
+    if card.proof.grade is Grade.FAILED:
+        wrong = card.proof.checks[-1]
+        told = {"link": wrong.name, "reason": wrong.reason, "detail": wrong.detail}
+        raise CheckFailed("card.proof_failed", card=card.number.masked, **told)

@@ -24,7 +24,7 @@ from posctl.model.errors import CheckFailed
 LONGEST = 400
 _SHOWN = (
     *("number", "operator", "mid", "tid", "old", "new_mask"),
-    *("name_grade", "fee", "branch", "valid_until"),
+    *("name_grade", "chip_grade", "fee", "branch", "valid_until"),
 )
 _REQUEST, _ANSWER = "REQUEST", "APPROVAL"
 _ARMOUR = re.compile(
@@ -46,7 +46,7 @@ class Request:
 
     @property
     def digest(self) -> str:
-        return digest(["posctl approval 2", self.shown, self.rest])
+        return digest(["posctl approval 3", self.shown, self.rest])
 
 
 def request_of(order: Order, *, name_grade: str) -> Request:

@@ -50,6 +50,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
         "source",
         "kind",
         "luhn",
+        "chip_grade",
         "branch",
         "apdus",
     ),
@@ -92,6 +93,7 @@ _SHAPES = {
     "account_type": re.compile(r"card|corporate"),
     "source": re.compile(r"[a-z ]{1,20}"),
     "kind": re.compile(r"[a-z -]{1,20}"),
+    "chip_grade": re.compile(r"[a-z ,]{0,40}"),
     "fee": re.compile(r"[0-9]{1,6}\.[0-9]{2}"),
 }
 """Those that people decide by: nobody may write more into them than they are."""
@@ -148,6 +150,7 @@ class Order:
     source: str = ""
     kind: str = ""
     luhn: bool = False
+    chip_grade: str = ""
     branch: str = ""
     apdus: int = 0
     documents: tuple[Json, ...] = ()

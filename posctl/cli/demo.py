@@ -100,6 +100,7 @@ class Demo:
             *("--test", *people, "--profile", "emulator"),
             *("--provider-url", bench.url, "--provider-ca", str(bench.ca_file)),
             *("--credentials", str(bench.credentials_file)),
+            *("--ca-keys", str(bench.ca_keys_file)),
         )
         self._title("demo.fetch")
         self._run("merchant", "fetch", benches.MID)

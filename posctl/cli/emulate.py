@@ -91,6 +91,7 @@ def to_paste(bench: Bench) -> list[str]:
     people = ["--technician", "li", "--approver", "wang", "--profile", "emulator"]
     provider = ["--provider-url", bench.url, "--provider-ca", str(bench.ca_file)]
     issued = ["--credentials", str(bench.credentials_file)]
+    issued += ["--ca-keys", str(bench.ca_keys_file)]
     means = ["--port", bench.port, "--reader", bench.reader]
     commands = (
         *_variables(exports),

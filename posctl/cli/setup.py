@@ -14,6 +14,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from posctl.cards.cakeys import digest
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.options import home_option
@@ -64,6 +65,12 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=_("option.credentials"),
 )
+@click.option(
+    "--ca-keys",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=_("option.ca_keys"),
+)
 @click.option("--test", is_flag=True, help=_("option.test"))
 @home_option
 def setup(
@@ -76,6 +83,7 @@ def setup(
     provider_url: str,
     provider_ca: Path,
     credentials: Path,
+    ca_keys: Path | None,
     test: bool,
 ) -> Json:
     made = Home(home)
@@ -85,7 +93,7 @@ def setup(
     issued = read_credentials(credentials)
     _check_service(wanted, issued)
     _check_provider(wanted, provider_url, provider_ca, issued)
-    reached = Reached(provider_url, provider_ca, issued)
+    reached = Reached(provider_url, provider_ca, issued, _ca_keys(ca_keys, test))
     phrases = _passphrases(console, (keys.ROOT, technician, approver), test)
     whose = SetUp(technician, approver, organisation, test)
     installed = make_home(made, whose, text, reached, phrases)
@@ -105,6 +113,21 @@ def setup(
     }
 
 
+def _ca_keys(file: Path | None, test: bool) -> str:
+    """The text of a file with more keys of card schemes; ``""`` without one.
+
+    Raises:
+        UsageError: ``cakeys.invalid``; CheckFailed: ``cakeys.test``.
+    """
+    from posctl.cards import cakeys
+
+    if file is None:
+        return ""
+    text = cakeys.read(file)
+    cakeys.check_test(cakeys.parse(text, source=str(file)), file, test=test)
+    return text
+
+
 @dataclass(frozen=True)
 class SetUp:
     """Whose it is, and whether its keys go without a passphrase (``test``). Without
@@ -119,11 +142,13 @@ class SetUp:
 
 @dataclass(frozen=True)
 class Reached:
-    """How the provider is reached; ``issued``: the credentials."""
+    """How the provider is reached; ``issued``: the credentials; ``ca_keys``: more keys
+    of card schemes, as TOML."""
 
     url: str
     ca_file: Path
     issued: Json = field(repr=False)
+    ca_keys: str = ""
 
 
 def make_home(
@@ -144,7 +169,12 @@ def make_home(
     _write_people(home, root, whose.technician, whose.approver, phrases, now)
     phrase = phrases[whose.approver]
     office_key = _write_office(home, reached.ca_file, reached.issued, phrase)
-    pinned = Pinned(office_key, reached.url, _sha256(reached.ca_file))
+    more = reached.ca_keys
+    pinned = Pinned(
+        office_key, reached.url, _sha256(reached.ca_file), digest(more) if more else ""
+    )
+    if more:
+        write_private(home.ca_keys, more.encode())
     installed = profiles.install(home.profiles, profiles.pin(profile, pinned), root)
     by_chance = "".join(secrets.choice(LETTERS) for _n in range(4))
     field_id = whose.field_id or by_chance

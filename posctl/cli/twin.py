@@ -220,7 +220,9 @@ class Twin:
         bench, whose = self.bench, SetUp(*self._people, test=True, field_id=_FIELD_ID)
         issued = read_credentials(bench.credentials_file)
         phrases = dict.fromkeys((keys.ROOT, *self._people))
-        reached = Reached(bench.url, bench.ca_file, issued)
+        reached = Reached(
+            bench.url, bench.ca_file, issued, bench.ca_keys_file.read_text("utf-8")
+        )
         make_home(self._home, whose, self._text, reached, phrases)
 
     def register(self, person: Person, subject: str, agent: str | None) -> None:

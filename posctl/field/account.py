@@ -66,7 +66,8 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
     deadline = Deadline(CARD_SECONDS + wait)
     link = open_card(reader, deadline, wait=wait)
     try:
-        card = read_card(link, deadline, today=place.clock.now().date())
+        today = place.clock.now().date()
+        card = read_card(link, deadline, keys=place.ca_keys, today=today)
     finally:
         link.close()
     facts: Json = {
@@ -74,6 +75,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         "kind": card.kind.value,
         "label": card.label,
         "luhn": card.luhn_ok,
+        "chip_grade": card.proof.grade.value,
     }
     if not card.luhn_ok:
         person.tell("card.luhn_warning", number=card.number)
@@ -82,6 +84,7 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         number=card.number,
         label=card.label,
         holder=card.holder or "-",
+        chip_grade=card.proof.grade.value,
         apdus=link.apdus,
     )
     return NewAccount(card.number, "chip", facts, link.apdus, card.holder)
@@ -99,6 +102,7 @@ def type_card(person: Person, bins: BinTable) -> NewAccount:
         "kind_by": bins.origin,
         "luhn": True,
         "label": "",
+        "chip_grade": "",
     }
     return NewAccount(number, "typed twice", facts)
 
@@ -110,7 +114,7 @@ def type_corporate(person: Person) -> NewAccount:
         lambda: person.ask("ask.new_account", typed_account, secret=True),
         typed_account,
     )
-    facts = {"kind": CORPORATE, "luhn": True, "label": ""}
+    facts = {"kind": CORPORATE, "luhn": True, "label": "", "chip_grade": ""}
     return NewAccount(number, "typed twice", facts)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
+from posctl.cards import cakeys
 from posctl.change import orderfile
 from posctl.change.order import Order, check_makers
 from posctl.change.place import Place
@@ -17,6 +19,7 @@ from posctl.model.errors import CheckFailed, LinkFailed, UsageError
 from posctl.model.profile import Subject
 from posctl.store.files import read_json, remove
 from posctl.store.keys import APPROVER, Operator, check_signature
+from protocols.cardproof import Keys
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class FieldPlace(Place):
     vouches = "order.opened"
     holder_name = ""
     """Of the card that was just read: in memory only."""
+
+    @cached_property
+    def ca_keys(self) -> Keys:
+        """By which chips prove themselves here.
+
+        Raises:
+            CheckFailed: ``cakeys.changed``, ``cakeys.test``.
+            UsageError: ``cakeys.invalid``.
+        """
+        return cakeys.of_set_up(self.home, self.profile)
 
     def terminal_list(self, mid: str) -> TerminalList:
         """The list that the office fetched and signed for this merchant.

@@ -195,11 +195,14 @@ class NotUsed(Table, frozen=True):
 
 
 class Pinned(Table, frozen=True):
-    """What `posctl setup` adds: sealing key, address, SHA-256 of the CA file."""
+    """What `posctl setup` adds: sealing key, address, SHA-256 of the provider's CA file
+    and of a file with more keys of card schemes (``""``: none).
+    """
 
     office_key: str
     url: str
     ca_sha256: str
+    ca_keys_sha256: str = ""
 
 
 class Profile(Table, frozen=True, kw_only=True):

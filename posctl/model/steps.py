@@ -34,6 +34,7 @@ STEPS: dict[str, Stage] = {
     "identity": Stage.APPROVAL,
     "old_account": Stage.APPROVAL,
     "office_caps": Stage.APPROVAL,
+    "chip_proof": Stage.APPROVAL,
     "same_name": Stage.APPROVAL,
     "elements": Stage.APPROVAL,
     "otp": Stage.APPROVAL,

@@ -3,7 +3,7 @@
 In a solo set-up field and office are two stores on one machine, for two people. A
 field of its own has no ``office`` folder, and an office no ``field``.
 
-    home.json  root.pem  operators/ (with revoked.json)  profiles/
+    home.json  root.pem  ca-keys.toml  operators/ (with revoked.json)  profiles/
     field/     log.db    terminals/  inbox/
     office/    log.db    seal.key    credentials.key  provider-ca.pem  inbox/  receipts/
 """
@@ -44,6 +44,7 @@ class Home:
         self.profiles = path / "profiles"
         self.field = path / "field"
         self.office = path / "office"
+        self.ca_keys = path / "ca-keys.toml"
 
     def exists(self) -> bool:
         return (self.path / "home.json").exists()

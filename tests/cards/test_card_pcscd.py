@@ -23,13 +23,16 @@ from emulator.card.applet import (
     OLD_DEBIT_CARD,
     CardProfile,
 )
+from emulator.card.hierarchy import hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd
+from posctl.cards import cakeys
 from posctl.cards.readers import open_card
 from posctl.cards.reading import read_card
 from posctl.links import pcsc
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed, LinkTimeout, NoDevice
 from protocols.carddata import CardData, Kind
+from protocols.cardproof import Grade
 
 pytestmark = pytest.mark.pcsc
 
@@ -84,6 +87,18 @@ def test_a_debit_card_is_read(insert: Insert, profile: CardProfile) -> None:
     link.close()
     assert (card.number.reveal(), card.holder) == (profile.number, profile.holder)
     assert (card.kind, card.luhn_ok) == (Kind.DEBIT, True)
+
+
+@pytest.mark.req("R24")
+@pytest.mark.parametrize(
+    "profile", [DEBIT_CARD_HAN, OLD_DEBIT_CARD], ids=["T=0", "T=1"]
+)
+def test_a_chip_proves_itself(insert: Insert, profile: CardProfile) -> None:
+    keys = cakeys.parse(hierarchy().ca_keys(), source="emulator")
+    link = open_card(insert(hierarchy().personalise(profile)), Deadline(5), wait=WAIT)
+    card = read_card(link, Deadline(5), keys=keys)
+    link.close()
+    assert card.proof.grade is Grade.GENUINE
 
 
 @pytest.mark.req("R20")

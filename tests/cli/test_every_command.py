@@ -20,6 +20,7 @@ from world import MOBILE, MakeSite, Site
 
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.card.applet import CardProfile
+from emulator.card.hierarchy import hierarchy
 
 NAME = "全𠮷㐂"
 ANSWERS = (OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
@@ -72,6 +73,8 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("terminal", "info", *port)
     tell("terminal", "backup", *port, "--output", str(tmp_path / "backup.json"))
     tell("card", "show", *reader)
+    tell("card", "verify", *reader)
+    tell("card", "keys")
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("receipt", "slip", number)
@@ -141,7 +144,9 @@ def newest(tell: Teller, *words: str, answers: tuple[str, ...]) -> str:
 def rare(make_site: MakeSite) -> Site:
     """A site whose card, and whose account at the bank, bear the rare name."""
     site = make_site()
-    site.bench.slot.insert(CardProfile(NEW_NUMBER, holder=NAME))
+    site.bench.slot.insert(
+        hierarchy().personalise(CardProfile(NEW_NUMBER, holder=NAME))
+    )
     with site.bench.ledger.locked() as ledger:
         ledger.accounts[NEW_NUMBER].holder = NAME
         ledger.merchants[MID].operator = NAME
@@ -206,7 +211,7 @@ def test_set_up_and_propose_again(rare: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize("console", CONSOLES)
 def test_the_demo_on_every_console(console: str) -> None:
     done = run("demo", "--direct", "--json", **CONSOLES[console])
-    assert done.result["apdus"] == 13
+    assert done.result["apdus"] == 19
     assert done.result["serial_bytes"] > 1000 and done.result["order"]
     assert "全渠道" in done.err
 

@@ -196,7 +196,7 @@ def test_the_demo_leaves_the_users_settings_alone(tmp_path: Path) -> None:
     before = config.read_text()
     more = {"POSCTL_CONFIG": str(config), "POSCTL_MERCHANT": "123"}
     done = run("demo", "--direct", "--json", **more)
-    assert done.result["apdus"] == 13
+    assert done.result["apdus"] == 19
     assert config.read_text() == before
 
 

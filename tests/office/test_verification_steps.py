@@ -636,6 +636,7 @@ def test_a_set_up_without_the_service_is_refused(tmp_path: Path) -> None:
             *("--profile", str(path), "--provider-url", bench.url),
             *("--provider-ca", str(bench.ca_file)),
             *("--credentials", str(bench.credentials_file)),
+            *("--ca-keys", str(bench.ca_keys_file)),
         )
         refused(ran, "verification.not_set_up", 7)
         assert not site.home.exists()

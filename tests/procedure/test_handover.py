@@ -64,7 +64,10 @@ def test_a_field_file_cannot_hold_an_approval(site: Site, sent: Path) -> None:
         "approver": "wang",
         "digest": "",
         "proof": {},
-        "steps": {name: {} for name in ("identity", "old_account", "office_caps")},
+        "steps": {
+            name: {}
+            for name in ("chip_proof", "identity", "old_account", "office_caps")
+        },
         "cooling_hours": 0,
         "name_grade": "EQUAL",
         "account_id": "",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -25,14 +27,19 @@ from emulator.card.applet import (
 from protocols import apdu, emv
 from protocols.apdu import Command, Response
 from protocols.carddata import CardData, Kind
+from protocols.cardproof import Keys
+from protocols.dol import fill_dol
 from protocols.errors import LocalError, RemoteError
 
+TODAY = date(2026, 11, 23)
 DATE, RANDOM = bytes.fromhex("261123"), bytes.fromhex("01020304")
 PAN, MASK = "6216261000000000018", "621626*********0018"
 
 
 def converse(transmit: Callable[[bytes], bytes]) -> CardData:
-    return apdu.run(emv.read_card(date=DATE, unpredictable=RANDOM), transmit)
+    return apdu.run(
+        emv.read_card(today=TODAY, keys=Keys(), random=os.urandom), transmit
+    )
 
 
 def read(profile: CardProfile) -> CardData:
@@ -266,19 +273,19 @@ def test_a_pdol_is_filled_as_asked() -> None:
         0x9F35: b"\x22",
         0x9F33: bytes.fromhex("E0F8C8"),  # binary: cut on the right
     }
-    filled = emv.fill_dol(dol, values).hex().upper()
+    filled = fill_dol(dol, values).hex().upper()
     assert filled == "0000000000000001562611230102030400015622E0F800"
 
 
 def test_a_numeric_value_is_cut_on_the_left() -> None:
-    assert emv.fill_dol(bytes.fromhex("9A02"), {0x9A: DATE}).hex() == "1123"
-    assert emv.fill_dol(bytes.fromhex("9A00"), {0x9A: DATE}) == b""
+    assert fill_dol(bytes.fromhex("9A02"), {0x9A: DATE}).hex() == "1123"
+    assert fill_dol(bytes.fromhex("9A00"), {0x9A: DATE}) == b""
 
 
 @pytest.mark.parametrize("dol", ["9F", "9F02", "5F2A029A", "9F7A01" + "9F37FF" * 2])
 def test_an_unreadable_or_endless_pdol(dol: str) -> None:
     with pytest.raises(RemoteError):
-        emv.fill_dol(bytes.fromhex(dol), {})
+        fill_dol(bytes.fromhex(dol), {})
 
 
 # -- wrong cards ------------------------------------------------------------------

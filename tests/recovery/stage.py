@@ -153,6 +153,7 @@ class Stage:
                 *("--profile", str(file), "--provider-url", bench.url),
                 *("--provider-ca", str(bench.ca_file)),
                 *("--credentials", str(bench.credentials_file)),
+                *("--ca-keys", str(bench.ca_keys_file)),
                 ahead=then,
             )
             assert made.code == 0, made.err

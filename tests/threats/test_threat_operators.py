@@ -320,7 +320,7 @@ def test_a_second_approver_works_at_the_office(guarded: Site) -> None:
     as_zhao = ("--operator", "zhao")
     words = ("change", "approve", number, *as_zhao)
     refused(guarded.run(*words, answers=[ZHAO, ZHAO]), "passphrase.wrong")
-    guarded.run(*words, answers=[ZHAO, WANG, DIGITS]).ok()
+    guarded.run(*words, answers=[ZHAO, WANG, "CHIP", DIGITS]).ok()
     done = guarded.run("change", "commit", number, *as_zhao, answers=[ZHAO, WANG])
     assert done.ok()["state"] == "EFFECTIVE"
 

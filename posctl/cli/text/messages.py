@@ -29,6 +29,10 @@ MESSAGES: dict[str, str] = {
     "help.card": "What a card is.",
     "help.card.show": "Read a card by chip: its masked number, its kind, whether"
     " takings may be paid to it.",
+    "help.card.verify": "Check how far the card's chip is proved, link by link: the"
+    " CA's key, the certificates of issuer and chip, a challenge.",
+    "help.card.keys": "List the keys of card schemes' CAs, with origin and check"
+    " value.",
     "help.binding": "Which account a terminal is bound to.",
     "help.binding.show": "Compare terminal, terminal list and orders; changes nothing.",
     "help.profile": "The providers' rules.",
@@ -169,6 +173,8 @@ MESSAGES: dict[str, str] = {
     "option.provider_ca": "PEM file of the CA that the provider's host chains to.",
     "option.credentials": "JSON file with what the provider issued; it is sealed"
     " under the approver's passphrase and can be deleted then.",
+    "option.ca_keys": "TOML file with more keys of card schemes, and issuers'"
+    " certificates that were revoked.",
     "option.test": "A test set-up: keys without a passphrase under a root that is"
     " refused outside the emulator.",
     "option.directory": "Where the emulator keeps its files.",
@@ -253,7 +259,9 @@ MESSAGES: dict[str, str] = {
     "preflight.done": "preflight: window open, {documents} documents present",
     "backup.done": "backed up, read back and compared: {sha256}…",
     "document.wanted": "Pictures that the provider wants: {labels}",
-    "card.read": "card: {label} {number}, {holder} ({apdus} APDUs)",
+    "card.read": "card: {label} {number}, {holder}; chip: {chip_grade} ({apdus} APDUs)",
+    "card.link_holds": "{link}: holds ({detail})",
+    "card.link_broken": "warning: {link}: does not hold: {reason} {detail}",
     "card.luhn_warning": "warning: the check digit of {number} is wrong; some real"
     " cards are so, the approver decides",
     "account.sealed": "sealed to the office: {number}",
@@ -269,6 +277,7 @@ MESSAGES: dict[str, str] = {
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
     "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  number    {source}; kind of card: {kind}; check digit {check_digit}"
+    "\n  chip      {chip_grade}"
     "\n  terminal's binding tag: {tag}"
     "\n  To refuse: posctl change rollback {order}",
     "change.approved": "order {order} approved by {name}",
@@ -357,9 +366,12 @@ MESSAGES: dict[str, str] = {
     " {needed}: widen it, or --qr FILE",
     "approval.shown": "\n  order        {number}, proposed by {operator}"
     "\n  merchant     {mid}, terminal {tid}\n  from         {old}\n  to           {new}"
-    "\n  names        {name_grade}\n  branch       {branch}\n  fee          {fee} yuan"
+    "\n  names        {name_grade}\n  chip         {chip_grade}"
+    "\n  branch       {branch}\n  fee          {fee} yuan"
     "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
+    "chip.confirm": "\n  The chip of {mask}: {chip_grade}. Typing the word takes it"
+    " upon you.",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
     " {grade}\n  Typing the word takes it upon you, with the document before you.",
     "fallback.used": "{other} is made in its place ({cause})",
@@ -413,6 +425,7 @@ MESSAGES |= {f"value.{name}": text for name, text in VALUES.items()}
 
 WARNINGS = frozenset(
     {
+        "card.link_broken",
         "card.luhn_warning",
         "commit.not_listed",
         "document.yours",
@@ -449,6 +462,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "terminal settle": ("posctl terminal settle --port /dev/ttyUSB0",),
     "terminal backup": ("posctl terminal backup --output till.json",),
+    "card keys": ("posctl card keys",),
+    "card verify": ('posctl card verify --reader "ACS ACR39U 00 00"',),
     "card show": (
         "posctl card show",
         "posctl card show --reader 'ACS ACR38U 00 00' --wait-card 60",
@@ -512,7 +527,7 @@ _CODED = frozenset(
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
         *("name", "reason", "check_digit", "tag", "happened", "label"),
-        *("grade", "name_grade"),
+        *("grade", "name_grade", "chip_grade", "link"),
         *("steps", "asks", "channels", "checkers", "account", "old_account"),
     }
 )

@@ -55,6 +55,19 @@ ERRORS: dict[str, tuple[str, str]] = {
         "a {kind} card cannot receive takings (AID {aid})",
         "use a debit card",
     ),
+    "card.proof_failed": (
+        "the chip of {card} is not what it says ({link}: {reason} {detail})",
+        "use another card; keep this one and tell the office: it may be a copy",
+    ),
+    "cakeys.invalid": ("{path}: {reason}", "mend the file"),
+    "cakeys.changed": (
+        "{path} is not the file that the set-up was made with",
+        "put that one back, or set up anew",
+    ),
+    "cakeys.test": (
+        "{path} has test keys: anybody can make a card for them",
+        "take them out; they count in a test set-up only (posctl setup --test)",
+    ),
     "card.token": (
         "{card} is a device's token, not an account",
         "insert the card itself",

@@ -110,6 +110,15 @@ ERRORS: dict[str, tuple[str, str]] = {
         "no names are on file for merchant {mid}",
         "posctl merchant register {mid}",
     ),
+    "chip.failed": (
+        "the card's chip did not prove itself ({chip_grade})",
+        "posctl change cancel {order}; use another card",
+    ),
+    "chip.not_accepted": (
+        "the chip is not proved to be genuine ({chip_grade}) and nobody took it upon"
+        " himself",
+        "posctl change cancel {order}",
+    ),
     "name.not_accepted": (
         "the names differ ({grade}) and nobody took it upon himself",
         "posctl change cancel {order}",
