@@ -28,6 +28,7 @@ WORDS = {
         "mobile": "Mobile number",
         "change": "Type CHANGE",
         "left": "you may leave",
+        "chip": "Type CHIP",
         "digits": "Last four digits",
         "approved": "approved by wang",
         "effective": "EFFECTIVE: takings go to",
@@ -42,6 +43,7 @@ WORDS = {
         "mobile": "手机号",
         "change": "输入 CHANGE",
         "left": "您可以离开了",
+        "chip": "输入 CHIP",
         "digits": "后四位",
         "approved": "已由 wang 审批通过",
         "effective": "已生效（EFFECTIVE）：收款付至",
@@ -93,7 +95,8 @@ def play(window: Screen, site: Site, words: dict[str, str]) -> None:
     number = number_after(window, words["left"])
     digits = (words["digits"], NEW_NUMBER[-4:])
     approve = f"posctl change approve {number}"
-    ask(window, approve, (words["passphrase"], WANG), digits)
+    chip = (words["chip"], "CHIP")  # this set-up knows no key of the emulator's CA
+    ask(window, approve, (words["passphrase"], WANG), chip, digits)
     window.until(spread(words["approved"]))
     ask(window, f"posctl change commit {number}", (words["passphrase"], WANG))
     window.until(spread(words["effective"]))
