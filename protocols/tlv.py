@@ -16,7 +16,7 @@ _CONSTRUCTED = 0x20
 _MORE = 0x80
 _LONGEST_TAG = 4
 _LONGEST_LENGTH = 3
-_DEEPEST = 8
+DEEPEST = 8
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def walk(data: bytes, depth: int = 0) -> Iterator[Tlv]:
     Raises:
         RemoteError: as ``read``; or templates nested more than 8 deep.
     """
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise RemoteError("templates nested more than 8 deep")
     for item in read(data):
         yield item
