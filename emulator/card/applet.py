@@ -149,7 +149,7 @@ class Applet:
         self.profile = profile
         self.atr = profile.atr
         self.answered = 0
-        self._files = _files(profile)
+        self.files = _files(profile)
         self._commands: Mapping[tuple[int, int], Callable[[Command], Response]] = {
             (0x00, apdu.SELECT): self._select,
             (0x00, apdu.READ_RECORD): self._read_record,
@@ -245,7 +245,7 @@ class Applet:
             return _status(apdu.WRONG_P1_P2)
         if self._selected is None or (sfi == _PSE_SFI) != (self._selected == "PSE"):
             return _status(apdu.NOT_ALLOWED_NO_EF)
-        records = self._files.get(sfi)
+        records = self.files.get(sfi)
         if records is None:
             return _status(apdu.NOT_FOUND)
         if not 1 <= command.p1 <= len(records):

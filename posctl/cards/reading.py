@@ -13,6 +13,7 @@ from posctl.links import CardLink
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed
 from protocols import apdu, emv
+from protocols.apdu import Command, Response
 from protocols.carddata import CardData, Kind
 from protocols.cardproof import Grade, Keys
 from protocols.errors import RemoteError
@@ -105,3 +106,18 @@ def check_proof(card: CardData) -> None:
         wrong = card.proof.checks[-1]
         told = {"link": wrong.name, "reason": wrong.reason, "detail": wrong.detail}
         raise CheckFailed("card.proof_failed", card=card.number.masked, **told)
+
+
+def answered(link: CardLink, deadline: Deadline, command: Command) -> Response:
+    """One command to its final answer.
+
+    Raises:
+        LinkFailed, LinkTimeout: as the link raises them; ``card.malformed``.
+    """
+    try:
+        with link.recent.told():
+            return apdu.run(
+                apdu.exchange(command), lambda raw: link.transmit(raw, deadline)
+            )
+    except RemoteError as error:
+        raise LinkFailed("card.malformed", reason=str(error)) from None

@@ -5,27 +5,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import (
+    SECONDS,
     home_option,
     reader_option,
     shop_option,
     wait_card_option,
 )
+from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock
 from posctl.model.deadline import Deadline
+from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from posctl.links import CardLink
+    from protocols.apdu import Command, Response
     from protocols.cardproof import Check, Keys
 
 _CARD_SECONDS = 30.0
+_FOREVER = float("inf")
 
 
 @group("help.card")
@@ -116,6 +124,88 @@ def _link_view(check: Check) -> Json:
         "reason": check.reason or None,
         "detail": check.detail or None,
     }
+
+
+@command(card, "watch", "help.card.watch")
+@click.option("--seconds", type=SECONDS, help=_("option.watch_seconds"))
+@click.option("--count", type=click.IntRange(1), help=_("option.watch_count"))
+def watch(console: Console, seconds: float | None, count: int | None) -> Json:
+    """Told as it happens; the result, once it is over, has all of it."""
+    from posctl.cards.watching import watch as look
+
+    console.waiting("wait.events")
+    found: list[Json] = []
+    events = look(Deadline(_FOREVER if seconds is None else seconds))
+    for event in islice(events, count):
+        seen = {"reader": event.reader, "atr": event.atr.hex(" ").upper()}
+        console.tell("watch.event", happened=event.what, **seen)
+        found.append({"event": event.what, **{n: v or None for n, v in seen.items()}})
+    return {"events": found}
+
+
+APDU_WORD = "APDU"
+_MAY_BE_SENT = frozenset(
+    {0xA4, 0xB0, 0xB2, 0xC0, 0xCA, 0xA8, 0x84, 0x88}  # select, reads, GPO, challenges
+)
+
+
+@command(card, "apdu", "help.card.apdu")
+@shop_option
+@reader_option
+@wait_card_option
+@click.argument("commands", metavar="HEX...", nargs=-1, required=True)
+def apdu(
+    console: Console,
+    shop: str | None,
+    reader: str | None,
+    card_wait: float,
+    commands: tuple[str, ...],
+) -> Json:
+    """What is answered is explained, numbers masked; bytes of it are not shown.
+
+    Raises:
+        UsageError: ``card.apdu``; CheckFailed: ``card.apdu_refused``.
+        Declined: the word was not typed.
+    """
+    from posctl.cards.reading import answered
+
+    wanted = [_command(text) for text in commands]
+    console.confirm("apdu.confirm", APDU_WORD, count=len(wanted))
+    with _card(console, reader, card_wait) as (link, deadline):
+        shown = [_answer_view(one, answered(link, deadline, one)) for one in wanted]
+    return {"reader": link.name, "answers": shown}
+
+
+def _answer_view(sent: Command, got: Response) -> Json:
+    """What is no TLV data has no objects."""
+    from posctl.cli.explain import object_views
+    from protocols.apdu import shown
+    from protocols.errors import RemoteError
+
+    try:
+        objects = object_views(got.data)
+    except RemoteError:
+        objects = []
+    return {
+        "command": shown(sent.to_bytes()),
+        "sw": f"{got.sw:04X}",
+        "length": len(got.data),
+        "objects": objects,
+    }
+
+
+def _command(text: str) -> Command:
+    """Raises UsageError ``card.apdu``, CheckFailed ``card.apdu_refused``."""
+    from protocols.apdu import Command
+    from protocols.errors import RemoteError
+
+    try:
+        made = Command.from_bytes(bytes.fromhex("".join(text.split())))
+    except (ValueError, RemoteError):
+        raise UsageError("card.apdu") from None
+    if made.ins not in _MAY_BE_SENT:
+        raise CheckFailed("card.apdu_refused", ins=f"{made.ins:02X}")
+    return made
 
 
 @command(card, "keys", "help.card.keys")

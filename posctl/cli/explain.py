@@ -57,24 +57,26 @@ def explain_tlv(console: Console, aid: str, file: Path) -> Json:
     Raises:
         UsageError: ``explain.hex``, ``explain.tlv``, ``explain.unreadable``.
     """
-    from protocols.tagnames import explain as explained
-
     raw = _bytes(_text(file))
     try:
-        found = explained(raw, aid=_bytes(aid).hex().upper() if aid else "")
+        return {"objects": object_views(raw, aid=_bytes(aid).hex().upper())}
     except RemoteError as error:
         raise UsageError("explain.tlv", reason=str(error)) from None
-    return {
-        "objects": [
-            {
-                "tag": f"{'. ' * one.depth}{one.tag}",
-                "length": one.length,
-                "meaning": one.name or None,
-                "value": one.value or None,
-            }
-            for one in found
-        ]
-    }
+
+
+def object_views(data: bytes, *, aid: str = "") -> list[Json]:
+    """Raises RemoteError: no TLV data."""
+    from protocols.tagnames import explain as explained
+
+    return [
+        {
+            "tag": f"{'. ' * one.depth}{one.tag}",
+            "length": one.length,
+            "meaning": one.name or None,
+            "value": one.value or None,
+        }
+        for one in explained(data, aid=aid)
+    ]
 
 
 def _text(file: Path) -> str:

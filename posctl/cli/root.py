@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "operator": "posctl.cli.operator:operator",
     "setup": "posctl.cli.setup:setup",
     "config": "posctl.cli.config:config",
+    "explain": "posctl.cli.explain:explain",
     "completion": "posctl.cli.completion:completion",
     "demo": "posctl.cli.demo:demo",
     "emulate": "posctl.cli.emulate:emulate",

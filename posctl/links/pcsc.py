@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from posctl.links.recent import Recent
 from posctl.links.watchdog import call_within
@@ -118,12 +118,55 @@ def list_readers(deadline: Deadline) -> list[str]:
     """
     service = _Service(None, deadline)
     try:
-        names = service.ask(deadline, "SCardListReaders", service.context, [])
-        return [str(name) for name in names]
-    except NoDevice:
-        return []
+        return [str(name) for name in _names(service, deadline)]
     finally:
         service.release()
+
+
+def _names(service: _Service, deadline: Deadline) -> list[object]:
+    try:
+        found = service.ask(deadline, "SCardListReaders", service.context, [])
+        return list(found)
+    except NoDevice:
+        return []
+
+
+class Seat(NamedTuple):
+    """What the service knows of one reader. ``moves`` counts the cards that came
+    and went; ``atr`` is empty without a card, and with one that is mute."""
+
+    present: bool
+    mute: bool
+    atr: bytes
+    moves: int
+
+
+def seats(deadline: Deadline) -> dict[str, Seat]:
+    """Every reader and what is in it, at this moment; no card is touched.
+
+    Raises: as ``list_readers``; NoDevice ``reader.missing``: one left meanwhile.
+    """
+    service = _Service(None, deadline)
+    scard = service.scard
+    try:
+        names = [str(name) for name in _names(service, deadline)]
+        asked = [(name, scard.SCARD_STATE_UNAWARE) for name in names]
+        seen = (
+            service.ask(deadline, "SCardGetStatusChange", service.context, 0, asked)
+            if names
+            else []
+        )
+    finally:
+        service.release()
+    return {
+        name: Seat(
+            present=bool(state & scard.SCARD_STATE_PRESENT),
+            mute=bool(state & scard.SCARD_STATE_MUTE),
+            atr=bytes(atr),
+            moves=state >> 16 & 0xFFFF,
+        )
+        for name, state, atr in seen
+    }
 
 
 class PcscLink:

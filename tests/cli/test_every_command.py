@@ -75,6 +75,15 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("card", "show", *reader)
     tell("card", "verify", *reader)
     tell("card", "keys")
+    tell("card", "watch", "--seconds", "0.3")
+    tell(
+        "card",
+        "apdu",
+        *reader,
+        "00A404000E315041592E5359532E4444463031",
+        answers=("APDU",),
+    )
+    tell("explain", "atr", "3B650000504F534354")
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("receipt", "slip", number)
@@ -168,7 +177,7 @@ def test_no_console_stops_a_command(rare: Site, console: str, tmp_path: Path) ->
 
 
 GROUPS = {
-    *("", "terminal", "card", "binding", "change", "orders", "receipt"),
+    *("", "terminal", "card", "binding", "change", "orders", "receipt", "explain"),
     *("merchant", "profile", "config", "approval", "audit", "outbox", "operator"),
 }
 APART = {"setup", "demo", "emulate", "change propose"}

@@ -31,6 +31,13 @@ MESSAGES: dict[str, str] = {
     " takings may be paid to it.",
     "help.card.verify": "Check how far the card's chip is proved, link by link: the"
     " CA's key, the certificates of issuer and chip, a challenge.",
+    "help.card.watch": "Tell which readers and cards come and go, until Ctrl-C.",
+    "help.card.apdu": "Send commands to a card and explain its answers; only such as"
+    " read.",
+    "help.explain": "What bytes from a card mean; nothing is sent anywhere.",
+    "help.explain.atr": "Explain an answer to reset.",
+    "help.explain.tlv": "Explain TLV data in FILE (hexadecimal; - is stdin), numbers"
+    " masked.",
     "help.card.keys": "List the keys of card schemes' CAs, with origin and check"
     " value.",
     "help.binding": "Which account a terminal is bound to.",
@@ -173,6 +180,9 @@ MESSAGES: dict[str, str] = {
     "option.provider_ca": "PEM file of the CA that the provider's host chains to.",
     "option.credentials": "JSON file with what the provider issued; it is sealed"
     " under the approver's passphrase and can be deleted then.",
+    "option.watch_seconds": "Stop after this time.",
+    "option.watch_count": "Stop after so many events.",
+    "option.aid": "AID of the application: whose names of objects count.",
     "option.ca_keys": "TOML file with more keys of card schemes, and issuers'"
     " certificates that were revoked.",
     "option.test": "A test set-up: keys without a passphrase under a root that is"
@@ -246,6 +256,7 @@ MESSAGES: dict[str, str] = {
     # steps
     "wait.work": "working",
     "wait.terminal": "waiting for the terminal on {port}",
+    "wait.events": "watching readers and cards",
     "wait.card": "waiting for the card",
     "wait.provider": "waiting for the provider",
     "wait.audit": "waiting for the provider's audit",
@@ -370,6 +381,8 @@ MESSAGES: dict[str, str] = {
     "\n  branch       {branch}\n  fee          {fee} yuan"
     "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
+    "watch.event": "{happened}: {reader} {atr}",
+    "apdu.confirm": "\n  {count} commands go to the card as they are.",
     "chip.confirm": "\n  The chip of {mask}: {chip_grade}. Typing the word takes it"
     " upon you.",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
@@ -463,6 +476,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "terminal settle": ("posctl terminal settle --port /dev/ttyUSB0",),
     "terminal backup": ("posctl terminal backup --output till.json",),
     "card keys": ("posctl card keys",),
+    "card watch": ("posctl card watch --seconds 60",),
+    "card apdu": ('posctl card apdu "00A404000E315041592E5359532E444446303100"',),
+    "explain atr": ('posctl explain atr "3B 65 00 00 50 4F 53 43 54"',),
+    "explain tlv": ("posctl explain tlv answer.hex",),
     "card verify": ('posctl card verify --reader "ACS ACR39U 00 00"',),
     "card show": (
         "posctl card show",

@@ -59,6 +59,26 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the chip of {card} is not what it says ({link}: {reason} {detail})",
         "use another card; keep this one and tell the office: it may be a copy",
     ),
+    "card.apdu": (
+        "a command is 4 bytes or more, hexadecimal, with lengths that fit",
+        'posctl card apdu "00B2010C00"',
+    ),
+    "card.apdu_refused": (
+        "commands with INS {ins} are not sent: they may cost the card a counter, try a"
+        " PIN or write",
+        "SELECT, READ RECORD, READ BINARY, GET DATA, GET PROCESSING OPTIONS, GET"
+        " RESPONSE, GET CHALLENGE and INTERNAL AUTHENTICATE are",
+    ),
+    "explain.hex": (
+        "hexadecimal digits in pairs are expected",
+        "blanks, colons and 0x between them may stand",
+    ),
+    "explain.atr": ("this is no ATR: {reason}", "copy all of it, from 3B or 3F on"),
+    "explain.tlv": (
+        "this is no TLV data: {reason}",
+        "leave the status word at the end out, and copy all of it",
+    ),
+    "explain.unreadable": ("{path}: {reason}", "name a file of hexadecimal digits"),
     "cakeys.invalid": ("{path}: {reason}", "mend the file"),
     "cakeys.changed": (
         "{path} is not the file that the set-up was made with",
