@@ -1,5 +1,5 @@
-"""cardpeek, an EMV reader that no one here wrote, reads our cards through pcscd and finds
-every object that is on them; what posctl makes of them is the same."""
+"""cardpeek, an EMV reader that no one here wrote, reads our cards through pcscd and
+finds every object that is on them; what posctl makes of them is the same."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from protocols.cardproof import Grade
 pytestmark = pytest.mark.pcsc
 Insert = Callable[[CardProfile], str]
 
-UNPACK = (
-    "printf '1\\n' | timeout 8 cardpeek -c -r \"$READER\" -e 'print(1)' | head -c 3000"
-)
+UNPACK = r"""
+printf '1\n' | timeout 8 cardpeek -c -r "$READER" -e 'print(1)' | head -c 3000
+"""
 """The first run makes its folder, and asks whether it may: at the end of the input its
 question would loop for ever."""
 READ = """
@@ -69,7 +69,8 @@ def peek(pcscd: PrivatePcscd, tmp_path: Path) -> Callable[[str], set[tuple[int, 
             timeout=30,
         )
         text = (tmp_path / "card.xml").read_text("utf-8", "replace")
-        return set(_objects(ElementTree.fromstring(text.partition("\n")[2])))
+        root = ElementTree.fromstring(text.partition("\n")[2])  # noqa: S314 - its own
+        return set(_objects(root))
 
     return read
 

@@ -84,6 +84,8 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
         answers=("APDU",),
     )
     tell("explain", "atr", "3B650000504F534354")
+    (tmp_path / "answer.hex").write_text("5004 56495341")
+    tell("explain", "tlv", str(tmp_path / "answer.hex"))
     tell("binding", "show", *port)
     number = newest(tell, "change", "run", *site.means(), answers=ANSWERS)
     tell("receipt", "slip", number)
