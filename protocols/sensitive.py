@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from typing import NoReturn
+from typing import NoReturn, Self
 
 _KEPT_HEAD = 6
 _KEPT_TAIL = 4
@@ -112,8 +112,14 @@ class AccountNumber:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.masked})"
 
+    def __copy__(self) -> Self:
+        return self  # it cannot change
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} cannot be pickled or copied")
+        raise TypeError(f"{type(self).__name__} cannot be pickled")
 
 
 class CardNumber(AccountNumber):

@@ -109,3 +109,30 @@ def test_the_shipped_profiles_can_be_read(name: str) -> None:
     profile = profiles.parse(profiles.example(name), source=name)
     assert profile.name == name
     assert profile.pinned is None
+
+
+REVEALS = {
+    "cards/bins.py": 1,  # the longest prefix in the table
+    "cards/reading.py": 1,  # check digit
+    "cli/merchant.py": 1,  # an ID number, to its keyed hash
+    "field/account.py": 4,  # check digit; typed twice; into the sealed box
+    "office/approve.py": 2,  # check digit; the last four that are typed
+    "office/steps/elements.py": 1,  # to the verification service
+    "providers/chinaums.py": 4,  # on the wire
+}
+"""File -> how often it takes a number out of its cover. protocols/ has three more:
+comparing, the proof of the chip, WeChat Pay's sealed field."""
+
+
+@pytest.mark.req("R48")
+def test_numbers_are_revealed_in_named_places_only() -> None:
+    found = {}
+    for path in sorted((ROOT / "posctl").rglob("*.py")):
+        if count := path.read_text("utf-8").count(".reveal()"):
+            found[path.relative_to(ROOT / "posctl").as_posix()] = count
+    assert found == REVEALS
+    wires = [p.read_text("utf-8").count(".reveal()") for p in PROTOCOLS]
+    assert sum(wires) == 3
+
+
+PROTOCOLS = sorted((ROOT / "protocols").glob("*.py"))

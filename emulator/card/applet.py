@@ -7,6 +7,7 @@ word, also the dozens of SELECTs with which other programs probe for their cards
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ _NO_PROOF = "1C00"
 """AIP: no data authentication of any kind."""
 _HISTORICAL = b"POSCT"
 
-Fault = Literal["none", "mute", "gone"]
+Fault = Literal["none", "mute", "gone", "slow", "wrong sw", "cut short", "no sw"]
 Interface = Literal["T=0", "T=1", "contactless"]
 
 
@@ -35,6 +36,16 @@ class CardMute(Exception):
 
 class CardGone(Exception):
     """The profile says that the card is pulled out now."""
+
+
+SLOW = 0.3
+"""Seconds that a slow card takes for an answer."""
+_ENDS: Mapping[str, type[Exception]] = {"mute": CardMute, "gone": CardGone}
+_SPOILS: Mapping[str, Callable[[bytes], bytes]] = {
+    "wrong sw": lambda answer: b"\x6f\x00",
+    "cut short": lambda answer: answer[: len(answer) // 2 + 1],
+    "no sw": lambda answer: answer[:-2] or b"\x00",
+}
 
 
 class Listed(NamedTuple):
@@ -76,7 +87,9 @@ class CardProfile:
         track2: whether tag 57 is there; ``pan``: whether tag 5A is.
         extra: further objects of the first record, hexadecimal tag to value.
         chip: None for a card that offers no proof.
-        fault, fault_after: mute or gone once so many APDUs are answered.
+        fault, fault_after: what goes wrong once so many APDUs are answered. Mute, gone
+            and slow (``SLOW`` seconds an answer) stay so; of the others one answer is
+            spoilt: 6F00 in its place, its first half, no status word.
     """
 
     number: str
@@ -170,9 +183,16 @@ class Applet:
         Raises:
             CardMute, CardGone: where the profile's fault sets in.
         """
-        if self.profile.fault != "none" and self.answered >= self.profile.fault_after:
-            raise CardMute if self.profile.fault == "mute" else CardGone
+        fault, late = self.profile.fault, self.answered - self.profile.fault_after
+        if fault in _ENDS and late >= 0:
+            raise _ENDS[fault]
         self.answered += 1
+        if fault == "slow" and late >= 0:
+            time.sleep(SLOW)
+        answer = self._whole(raw)
+        return _SPOILS[fault](answer) if fault in _SPOILS and late == 0 else answer
+
+    def _whole(self, raw: bytes) -> bytes:
         try:
             command = Command.from_bytes(raw)
         except RemoteError:

@@ -29,6 +29,7 @@ from posctl.model.errors import CheckFailed
 from posctl.model.idnumber import IdNumber
 from posctl.model.profile import Ask
 from posctl.store.sealing import binding, seal
+from protocols.carddata import Kind
 from protocols.sensitive import AccountNumber, CardNumber, clean_digits, consistent
 
 N = TypeVar("N", bound=AccountNumber)
@@ -59,8 +60,12 @@ class SameAccount(CheckFailed):
     exit_code = 0
 
 
-def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
-    """From a card in a reader; raises what ``posctl.cards`` raises."""
+def read_chip(
+    place: FieldPlace, reader: str | None, wait: float, bins: BinTable
+) -> NewAccount:
+    """From a card in a reader; raises what ``posctl.cards`` raises. What the AID does
+    not tell of its kind, the BIN table may (R20).
+    """
     person = place.person
     person.waiting("wait.card")
     deadline = Deadline(CARD_SECONDS + wait)
@@ -70,9 +75,11 @@ def read_chip(place: FieldPlace, reader: str | None, wait: float) -> NewAccount:
         card = read_card(link, deadline, keys=place.ca_keys, today=today)
     finally:
         link.close()
+    by_aid = card.kind is not Kind.UNKNOWN
     facts: Json = {
         "aid": card.aid,
-        "kind": card.kind.value,
+        "kind": card.kind.value if by_aid else bins.kind_of(card.number),
+        "kind_by": "AID" if by_aid else bins.origin,
         "label": card.label,
         "luhn": card.luhn_ok,
         "chip_grade": card.proof.grade.value,

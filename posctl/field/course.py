@@ -326,12 +326,11 @@ def _account_step(
     def read() -> NewAccount:
         if journal.order.account_type == "corporate":
             return type_corporate(place.person)
+        table = means.bin_table
+        known = bins.load(table) if table else bins.test_cards()
         if means.typed or place.profile.not_used.card:
-            table = means.bin_table
-            return type_card(
-                place.person, bins.load(table) if table else bins.test_cards()
-            )
-        return read_chip(place, means.reader, means.card_wait)
+            return type_card(place.person, known)
+        return read_chip(place, means.reader, means.card_wait, known)
 
     order = take_account(place, journal, read)
     place.person.tell("account.sealed", number=order.new_mask)

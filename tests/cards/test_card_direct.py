@@ -23,9 +23,12 @@ from emulator.card.applet import (
     OLD_DEBIT_CARD,
     QUASI_CREDIT,
     CardProfile,
+    Fault,
     Listed,
 )
 from emulator.card.direct import DirectCardServer
+from emulator.card.hierarchy import hierarchy
+from posctl.cards import cakeys
 from posctl.cards.readers import open_card
 from posctl.cards.reading import read_card
 from posctl.links.watchdog import call_within
@@ -39,6 +42,7 @@ from posctl.model.errors import (
     UsageError,
 )
 from protocols.carddata import CardData, Kind
+from protocols.cardproof import Grade
 
 PAN, MASK = "6216261000000000018", "621626*********0018"
 
@@ -313,3 +317,36 @@ def test_a_hanging_call_does_not_hold_up_the_end_of_the_program() -> None:
     assert done.returncode == 0
     assert done.stdout.strip() == "link.timeout(what=reader, seconds=0.2)"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "codes"),
+    [
+        ("wrong sw", {"card.malformed", "card.not_payment"}),
+        ("cut short", {"card.malformed", "card.garbled"}),
+        ("no sw", {"card.malformed", "card.garbled"}),
+    ],
+)
+@pytest.mark.parametrize("after", range(19))
+def test_one_spoilt_answer_is_noticed_wherever_it_is(
+    direct: DirectCardServer, fault: Fault, codes: set[str], after: int
+) -> None:
+    """Read whole with the same number, or refused; never with less."""
+    card = hierarchy().personalise(DEBIT_CARD)
+    keys = cakeys.parse(hierarchy().ca_keys(), source="emulator")
+    direct.slot.insert(replace(card, fault=fault, fault_after=after))
+    link = open_card(direct.address, Deadline(5), wait=0)
+    try:
+        found = read_card(link, Deadline(5), keys=keys)
+    except (LinkFailed, CheckFailed) as error:
+        assert error.code in codes | {"card.proof_failed"}
+    else:
+        assert found.number.reveal() == PAN
+        assert found.proof.grade is Grade.GENUINE
+    finally:
+        link.close()
+
+
+def test_a_slow_card_is_read_within_its_deadline(direct: DirectCardServer) -> None:
+    slow = replace(DEBIT_CARD, fault="slow", fault_after=10)
+    assert read(direct, slow).number.reveal() == PAN

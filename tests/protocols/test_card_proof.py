@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.card.applet import DEBIT_CARD, OLD_DEBIT_CARD, Applet, CardProfile
@@ -28,6 +29,7 @@ from emulator.card.hierarchy import (
 )
 from protocols import apdu, emv
 from protocols.cardproof import CaKey, Check, Grade, Keys, Proof, PublicKey, Unproved
+from protocols.errors import RemoteError
 
 TODAY = date(2026, 11, 26)
 
@@ -151,6 +153,47 @@ def test_a_certificate_is_good_to_the_end_of_its_month() -> None:
         steps = emv.read_card(today=today, keys=keys(), random=os.urandom)
         proof = apdu.run(steps, Applet(card).process).proof
         assert proof.grade.value == grade
+
+
+# -- one wrong byte ----------------------------------------------------------------
+
+
+def spoilt(profile: CardProfile, at: int, to: int) -> Callable[[bytes], bytes]:
+    """The card, with one byte changed in the ``at``th answer that has data."""
+    applet, seen = Applet(profile), iter(range(10**6))
+
+    def transmit(raw: bytes) -> bytes:
+        answer = applet.process(raw)
+        if len(answer) <= 2 or next(seen) != at:
+            return answer
+        place = to % (len(answer) - 2)
+        changed = bytes([answer[place] ^ (1 + to % 255)])
+        return answer[:place] + changed + answer[place + 1 :]
+
+    return transmit
+
+
+@pytest.mark.req("R24")
+@settings(max_examples=300, deadline=None)
+@given(
+    offer=st.sampled_from(["sda", "cda", "dda"]),
+    at=st.integers(0, 8),
+    to=st.integers(0, 2**20),
+)
+def test_a_card_with_one_wrong_byte_shows_no_other_number(
+    offer: Offer, at: int, to: int
+) -> None:
+    """It is refused, or fails, or offers nothing, or the byte is one that nobody signs
+    and the number is the right one."""
+    card = hierarchy().personalise(DEBIT_CARD, offer)
+    steps = emv.read_card(today=TODAY, keys=keys(), random=os.urandom)
+    try:
+        found = apdu.run(steps, spoilt(card, at, to))
+    except RemoteError:
+        return
+    if found.proof.grade not in (Grade.FAILED, Grade.NOTHING):
+        assert found.number.reveal() == DEBIT_CARD.number
+        assert found.expiry == (2049, 12)
 
 
 # -- evidence from elsewhere -------------------------------------------------------

@@ -8,6 +8,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,15 @@ def _traced(number: AccountNumber) -> str:
         return traceback.format_exc()
 
 
+def _with_locals(holder: object) -> str:
+    """A traceback with every local variable."""
+    try:
+        raise RuntimeError
+    except RuntimeError as error:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        return "".join(told.format())
+
+
 @pytest.mark.req("R48")
 @pytest.mark.parametrize(
     "write",
@@ -83,12 +93,25 @@ def test_every_text_form_is_the_mask(
 @pytest.mark.req("R48")
 @pytest.mark.parametrize(
     "write",
-    [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars, "{:>30}".format],
+    [pickle.dumps, json.dumps, vars, "{:>30}".format],
 )
 def test_no_other_form_exists(write: Callable[[object], object]) -> None:
     with pytest.raises(TypeError) as caught:
         write(CardNumber(PAN))
     assert PAN not in str(caught.value)
+
+
+@dataclass
+class _Holder:
+    number: CardNumber
+
+
+@pytest.mark.req("R48")
+@pytest.mark.parametrize("write", [copy.copy, copy.deepcopy, asdict, _with_locals])
+def test_what_holds_a_number_shows_its_mask(write: Callable[[_Holder], object]) -> None:
+    text = repr(write(_Holder(CardNumber(PAN))))
+    assert MASK in text
+    assert PAN not in text and PAN[6:-4] not in text
 
 
 @pytest.mark.req("R48")
