@@ -9,6 +9,7 @@ BENCHMARKS.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -178,10 +179,32 @@ def a_recovery() -> list[Row]:
     return [row("one attempt of the recovery matrix", statistics.median(turns), "s")]
 
 
+def a_card() -> list[Row]:
+    """By chip through a real pcscd; a process of its own, as a pcscd is for one."""
+    done = subprocess.run(
+        (sys.executable, str(ROOT / "benchmarks" / "card.py")),
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    found = json.loads(done.stdout)
+    peek = found["cardpeek"] or None
+    other = "cardpeek reading it (start included, no authentication)"
+    return [
+        row(
+            "APDUs by pcscd", found["ours"], "1/s", found["bare"], "bare SCardTransmit"
+        ),
+        row("a card read and authenticated", found["read"], "s", peek, other),
+        row("a card read and authenticated: APDUs", found["apdus"], "APDUs"),
+    ]
+
+
 BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     help_against_click,
     heavy_modules,
     a_change,
+    a_card,
     the_event_log,
     a_recovery,
 )

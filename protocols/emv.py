@@ -27,7 +27,7 @@ from protocols.cardproof import UNPREDICTABLE, Keys, authenticate
 from protocols.dol import fill_dol
 from protocols.errors import RemoteError
 
-PSE = b"1PAY.SYS.DDF01"
+PSE, PPSE = b"1PAY.SYS.DDF01", b"2PAY.SYS.DDF01"
 GET_PROCESSING_OPTIONS = 0xA8
 
 DF_NAME, DIRECTORY_ENTRY, RECORD, DIRECTORY_SFI = 0x84, 0x61, 0x70, 0x88
@@ -139,6 +139,17 @@ def _inner(place: Place, record: bytes) -> bytes:
         where = f"SFI {place.sfi}"
         raise RemoteError("a record without template 70", field=where)
     return outer[0].value
+
+
+def list_contactless() -> Steps[list[Application]]:
+    """What a card on the antenna says it is; it is only selected, as reading it could
+    spend its electronic cash (R23).
+
+    Raises:
+        RemoteError: a directory that cannot be read.
+    """
+    got = yield from _select(PPSE)
+    return list(_entries(got.data)) if got.ok else []
 
 
 def _select(name: bytes) -> Steps[Response]:

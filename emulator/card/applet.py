@@ -228,9 +228,13 @@ class Applet:
     def _select(self, command: Command) -> Response:
         if command.p1 != 0x04 or command.p2 & 0xF3:
             return _status(apdu.NOT_FOUND)
-        if command.data == emv.PSE and self.profile.pse:
+        contactless = self.profile.interface == "contactless"
+        if command.data == emv.PSE and self.profile.pse and not contactless:
             self._selected = "PSE"
             return Response(_pse_fci(), apdu.OK)
+        if command.data == emv.PPSE and self.profile.pse and contactless:
+            self._selected = "PSE"
+            return Response(_ppse_fci(self.profile), apdu.OK)
         wanted = command.data.hex().upper()
         for application in _applications(self.profile):
             if wanted and application.aid.startswith(wanted) and command.p2 == 0:
@@ -284,6 +288,12 @@ def _applications(profile: CardProfile) -> tuple[Listed, ...]:
 def _pse_fci() -> bytes:
     inner = tlv.write(emv.DIRECTORY_SFI, bytes([_PSE_SFI])) + tlv.write(0x5F2D, b"zh")
     return tlv.write(0x6F, tlv.write(emv.DF_NAME, emv.PSE) + tlv.write(0xA5, inner))
+
+
+def _ppse_fci(profile: CardProfile) -> bytes:
+    """The directory of a contactless card is in its answer (EMV Contactless Book B)."""
+    inner = tlv.write(0xA5, tlv.write(0xBF0C, b"".join(_entries(profile))))
+    return tlv.write(0x6F, tlv.write(emv.DF_NAME, emv.PPSE) + inner)
 
 
 def _fci(profile: CardProfile, application: Listed) -> bytes:

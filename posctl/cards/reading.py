@@ -62,14 +62,14 @@ def read_any(
         LinkFailed: ``card.malformed``, and what the link raises.
     """
     if _contactless(link.atr):
-        raise CheckFailed("card.contactless")
+        raise CheckFailed("card.contactless", applications=_named(link, deadline))
     today = today or date.today()
     steps = emv.read_card(
         today=today, keys=keys or built_in(), random=secrets.token_bytes
     )
     try:
         with link.recent.told():
-            card = apdu.run(steps, lambda raw: link.transmit(raw, deadline))
+            card = link.converse(steps, deadline)
     except emv.NotPayment:
         raise CheckFailed("card.not_payment") from None
     except emv.CardBlocked:
@@ -81,6 +81,15 @@ def read_any(
 
 def _contactless(atr: bytes) -> bool:
     return len(atr) > 4 and atr[1] & 0xF0 == 0x80 and atr[2:4] == _CONTACTLESS_ATR
+
+
+def _named(link: CardLink, deadline: Deadline) -> str:
+    """The applications of a card on the antenna, by label."""
+    try:
+        found = link.converse(emv.list_contactless(), deadline)
+    except RemoteError:
+        found = []
+    return ", ".join(one.label or one.aid for one in found) or "-"
 
 
 def _check(card: CardData, today: date) -> None:
@@ -116,8 +125,6 @@ def answered(link: CardLink, deadline: Deadline, command: Command) -> Response:
     """
     try:
         with link.recent.told():
-            return apdu.run(
-                apdu.exchange(command), lambda raw: link.transmit(raw, deadline)
-            )
+            return link.converse(apdu.exchange(command), deadline)
     except RemoteError as error:
         raise LinkFailed("card.malformed", reason=str(error)) from None

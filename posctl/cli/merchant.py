@@ -12,6 +12,7 @@ from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import (
+    CreditCode,
     MerchantNumber,
     PhoneNumber,
     home_option,
@@ -115,6 +116,13 @@ SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
     default="",
     help=_("option.phone"),
 )
+@click.option(
+    "--credit-code",
+    metavar="CODE",
+    type=CreditCode(),
+    default="",
+    help=_("option.credit_code"),
+)
 @click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
 @click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
 @operator_option
@@ -131,6 +139,8 @@ def register(
     **texts: str,
 ) -> Json:
     """What is not given is not known any more: an entry is replaced as a whole."""
+    from stdnum.cn import uscc
+
     from posctl.office.registry import Merchant, find_merchant, register_merchant
 
     session = office_session(console, home, operator)
@@ -143,6 +153,8 @@ def register(
         mandates=mandates,
         **texts,
     )
+    if made.credit_code and not uscc.is_valid(made.credit_code):
+        console.tell("merchant.credit_code", code=made.credit_code)
     before = find_merchant(session.place, mid)
     register_merchant(session.place, made)
     lost = _lost(before, made) if before else []
@@ -163,7 +175,7 @@ def _lost(before: Merchant, made: Merchant) -> list[str]:
     gone = [m["agent"] for m in before.mandates if m["agent"] not in agents]
     texts = [
         f"--{name.replace('_', '-')}"
-        for name in ("owner_id", "phone", "phone_changed")
+        for name in ("owner_id", "phone", "phone_changed", "credit_code")
         if getattr(before, name) and not getattr(made, name)
     ]
     return [*texts, *(f"--mandate {agent}" for agent in gone)]

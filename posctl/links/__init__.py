@@ -5,10 +5,13 @@ Every read, write, connect and transmit takes a ``Deadline``; none can hang.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from posctl.links.recent import Recent
 from posctl.model.deadline import Deadline
+from protocols.apdu import Steps
+
+T = TypeVar("T")
 
 
 class ByteLink(Protocol):
@@ -32,13 +35,15 @@ class ByteLink(Protocol):
 
 
 class CardLink(Protocol):
-    """A connected card. ``transmit`` gives data and SW1 SW2 of one APDU."""
+    """A connected card. A conversation is held whole, within one deadline."""
 
     name: str
     atr: bytes
     apdus: int
     recent: Recent
 
-    def transmit(self, apdu: bytes, deadline: Deadline) -> bytes: ...
+    def converse(self, steps: Steps[T], deadline: Deadline) -> T:
+        """Raises LinkFailed, LinkTimeout; and what the conversation raises."""
+        ...
 
     def close(self) -> None: ...

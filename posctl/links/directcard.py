@@ -8,12 +8,14 @@ The numbers of cards go over it in clear, so it never leaves this machine.
 from __future__ import annotations
 
 import socket
+from typing import TypeVar
 
 from posctl.links.recent import Recent
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice, UsageError
-from protocols.apdu import complete, shown, shown_answer
+from protocols.apdu import Steps, complete, run, shown, shown_answer
 
+T = TypeVar("T")
 PREFIX = "tcp:"
 _GET_ATR = b"\x04"
 _LOCAL = ("127.0.0.1", "localhost")
@@ -72,6 +74,10 @@ class DirectCardLink:
         if not complete(answer):
             raise LinkFailed("card.garbled", reader=self.name)
         return answer
+
+    def converse(self, steps: Steps[T], deadline: Deadline) -> T:
+        """Raises what ``transmit`` raises, and what the conversation raises."""
+        return run(steps, lambda raw: self.transmit(raw, deadline))
 
     def close(self) -> None:
         self._sock.close()

@@ -7,16 +7,18 @@ are collected, which would hang on a mute card.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from posctl.links.recent import Recent
 from posctl.links.watchdog import call_within
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, NoDevice, PosctlError
-from protocols.apdu import as_tpdu, complete, shown, shown_answer
+from protocols.apdu import Steps, as_tpdu, complete, run, shown, shown_answer
 
+T = TypeVar("T")
 _CLOSE_SECONDS = 1.0
 # pcscd looks at its readers every 400 ms: so late it knows of a card pulled out.
 _REMOVAL_MS = 600
@@ -78,16 +80,27 @@ class _Service:
             LinkTimeout: ``link.timeout``.
             NoDevice, LinkFailed: by the table of results.
         """
-        function = getattr(self.scard, name)
+        return self.watched(deadline, lambda: self.now(name, *arguments), what=name)
+
+    def watched(self, deadline: Deadline, call: Callable[[], T], *, what: str) -> T:
+        """Any use of this context, by a worker; a watchdog waits outside.
+
+        Raises:
+            LinkTimeout: ``link.timeout``; and what ``call`` raises.
+        """
         self._idle.clear()
 
-        def call() -> Any:
+        def work() -> T:
             try:
-                return function(*arguments)
+                return call()
             finally:
                 self._idle.set()
 
-        answer = call_within(deadline, call, what=name)
+        return call_within(deadline, work, what=what)
+
+    def now(self, name: str, *arguments: object) -> Any:
+        """As ``ask``, in this very thread: for a worker."""
+        answer = getattr(self.scard, name)(*arguments)
         result, *values = answer if isinstance(answer, list) else [answer]
         if result != self.scard.SCARD_S_SUCCESS:
             raise _failure(result, self.reader)
@@ -218,45 +231,59 @@ class PcscLink:
     def _ask(self, deadline: Deadline, name: str, *arguments: object) -> Any:
         try:
             return self._service.ask(deadline, name, *arguments)
-        except LinkTimeout as error:
-            seconds = error.params["seconds"]
-            raise LinkTimeout("card.mute", reader=self.name, seconds=seconds) from None
+        except LinkTimeout:
+            raise self._mute(deadline) from None
 
-    def transmit(self, apdu: bytes, deadline: Deadline) -> bytes:
-        """One APDU; data and SW1 SW2 of its answer.
+    def converse(self, steps: Steps[T], deadline: Deadline) -> T:
+        """A whole conversation with the card, by one worker: a thread for each APDU
+        would cost more than the APDU. The watchdog waits outside.
 
         Raises:
             LinkFailed: ``card.removed``, ``card.garbled`` (no status word),
                 ``card.in_use`` (reset by another program), ``pcsc.no_service``.
             LinkTimeout: ``card.mute``; the link can only be closed then.
+            And what the conversation raises.
         """
+
+        def work() -> T:
+            return run(steps, lambda raw: self._transmit(raw, deadline))
+
+        try:
+            return self._service.watched(deadline, work, what="SCardTransmit")
+        except LinkTimeout:
+            raise self._mute(deadline) from None
+
+    def _mute(self, deadline: Deadline) -> LinkTimeout:
+        return LinkTimeout("card.mute", reader=self.name, seconds=deadline.seconds)
+
+    def _transmit(self, apdu: bytes, deadline: Deadline) -> bytes:
+        """In the worker. One that was given up sends nothing more."""
+        if deadline.passed:
+            raise self._mute(deadline)
         scard = self._service.scard
         header = scard.SCARD_PCI_T0 if self._t0 else scard.SCARD_PCI_T1
         sent = list(as_tpdu(apdu) if self._t0 else apdu)
         self.apdus += 1
         self.recent.sent(shown(apdu))
         try:
-            answer = bytes(
-                self._ask(deadline, "SCardTransmit", self._card, header, sent)
-            )
+            answer = bytes(self._service.now("SCardTransmit", self._card, header, sent))
         except LinkFailed as error:
             if error.code != "card.garbled":
                 raise
             answer = b""
         self.recent.got(shown_answer(answer))
         if not complete(answer):
-            code = "card.removed" if self._empty_soon(deadline) else "card.garbled"
+            code = "card.removed" if self._empty_soon() else "card.garbled"
             raise LinkFailed(code, reader=self.name)
         return answer
 
-    def _empty_soon(self, deadline: Deadline) -> bool:
+    def _empty_soon(self) -> bool:
         """Whether the card is gone: pcscd learns that at its next look only."""
         scard = self._service.scard
         state = scard.SCARD_STATE_UNAWARE
         try:
             for milliseconds in (0, _REMOVAL_MS):
-                seen = self._service.ask(
-                    deadline,
+                seen = self._service.now(
                     "SCardGetStatusChange",
                     self._service.context,
                     milliseconds,

@@ -24,7 +24,7 @@ class Recent:
     def __init__(self, name: str) -> None:
         self.name = name
         self._since = time.monotonic()
-        self._frames: deque[str] = deque(maxlen=_MOST)
+        self._frames: deque[tuple[float, str, str]] = deque(maxlen=_MOST)
 
     def sent(self, masked: str) -> None:
         self._keep(">", masked)
@@ -33,9 +33,9 @@ class Recent:
         self._keep("<", masked)
 
     def _keep(self, direction: str, masked: str) -> None:
-        log.debug("%s %s %s", self.name, direction, masked)
-        seconds = time.monotonic() - self._since
-        self._frames.append(f"{seconds:8.3f} s {direction} {masked}")
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s %s", self.name, direction, masked)
+        self._frames.append((time.monotonic() - self._since, direction, masked))
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -43,5 +43,10 @@ class Recent:
         try:
             yield
         except LinkFailed as failure:
-            failure.frames = failure.frames or tuple(self._frames)
+            failure.frames = failure.frames or tuple(map(_line, self._frames))
             raise
+
+
+def _line(frame: tuple[float, str, str]) -> str:
+    seconds, direction, masked = frame
+    return f"{seconds:8.3f} s {direction} {masked}"

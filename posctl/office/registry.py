@@ -16,7 +16,7 @@ class Merchant:
     """``name`` of the company or shop, ``owner`` its legal person; ``phone`` is the
     number on file, ``phone_changed`` the day it last changed, or ``""``; a mandate is
     agent, scope and last day; ``owner_id`` is the keyed hash of the owner's ID number,
-    or ``""``."""
+    or ``""``; ``credit_code`` the company's (GB 32100), or ``""``."""
 
     mid: str
     subject: str
@@ -26,6 +26,7 @@ class Merchant:
     phone_changed: str = ""
     mandates: tuple[dict[str, str], ...] = ()
     owner_id: str = ""
+    credit_code: str = ""
 
 
 def _path(place: OfficePlace, mid: str) -> Path:

@@ -156,12 +156,26 @@ def test_a_foreign_card_is_told_apart(direct: DirectCardServer) -> None:
 
 
 @pytest.mark.req("R23")
-def test_a_contactless_card_is_not_read(direct: DirectCardServer) -> None:
+def test_a_contactless_card_is_selected_and_not_read(
+    direct: DirectCardServer,
+) -> None:
+    """One command, which costs nothing; even a phone's token is only named."""
     direct.slot.insert(replace(DEBIT_CARD, interface="contactless"))
     link = open_card(direct.address, Deadline(5), wait=0)
-    with pytest.raises(CheckFailed, match=r"card\.contactless"):
+    with pytest.raises(CheckFailed) as caught:
         read_card(link, Deadline(5))
-    assert link.apdus == 0
+    assert caught.value.code == "card.contactless"
+    assert caught.value.params["applications"] == "UnionPay Debit"
+    assert link.apdus == 1
+    link.close()
+
+
+def test_a_contactless_card_without_a_directory(direct: DirectCardServer) -> None:
+    direct.slot.insert(replace(DEBIT_CARD, interface="contactless", pse=False))
+    link = open_card(direct.address, Deadline(5), wait=0)
+    with pytest.raises(CheckFailed) as caught:
+        read_card(link, Deadline(5))
+    assert caught.value.params["applications"] == "-"
     link.close()
 
 

@@ -88,3 +88,27 @@ def test_freezing_what_the_provider_has_says_that_it_goes_on(
     after = site.run("change", "freeze", early, "--reason", "dispute")
     assert after.ok()["state"] == "FROZEN"
     assert "may still decide it" in " ".join(after.err.split())
+
+
+@pytest.mark.req("R25")
+@pytest.mark.parametrize(
+    ("code", "warns"),
+    [
+        ("91350100M000100Y43", False),  # worked through in public
+        ("9135010000008MA000", False),  # made up: a check value of 31 is written 0
+        ("91350211M0000XUF46", True),  # reported as issued, and failing all the same
+    ],
+)
+def test_a_credit_code_that_fails_is_warned_about(
+    site: Site, code: str, warns: bool
+) -> None:
+    ran = site.run(*REGISTER, *NAMES, "--credit-code", code)
+    ran.ok()
+    assert ("the check character of credit code" in ran.err) is warns
+
+
+@pytest.mark.req("R25")
+@pytest.mark.parametrize("code", ["91350100M000100Y4Z", "9135", "9" * 19])
+def test_what_is_no_credit_code_is_refused(site: Site, code: str) -> None:
+    refused = site.run(*REGISTER, *NAMES, "--credit-code", code)
+    assert refused.error["exit_code"] == 2 and "18 digits" in refused.error["text"]

@@ -183,6 +183,7 @@ MESSAGES: dict[str, str] = {
     "option.watch_seconds": "Stop after this time.",
     "option.watch_count": "Stop after so many events.",
     "option.aid": "AID of the application: whose names of objects count.",
+    "option.credit_code": "The company's unified social credit code.",
     "option.ca_keys": "TOML file with more keys of card schemes, and issuers'"
     " certificates that were revoked.",
     "option.test": "A test set-up: keys without a passphrase under a root that is"
@@ -227,6 +228,8 @@ MESSAGES: dict[str, str] = {
     " makes one, or `posctl config set --shop NAME`",
     "usage.shop_name": "a shop has a name",
     "usage.phone": "a phone number has 5 to 18 digits",
+    "usage.credit_code": "a credit code has 18 digits and letters, without"
+    " I, O, S, V, Z",
     "usage.folder": "there is no folder {folder}",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
@@ -369,6 +372,8 @@ MESSAGES: dict[str, str] = {
     " ORDER FILE",
     "freeze.goes_on": "warning: the provider has the application of {order} already and"
     " may still decide it; `posctl change watch` shows the account that is paid",
+    "merchant.credit_code": "warning: the check character of credit code {code} is"
+    " wrong; some were issued so: look at the licence",
     "merchant.lost": "warning: no longer on file for {mid}: {lost}; an entry is"
     " replaced as a whole",
     "operator.no_approver": "warning: no approver known here is in force any more:"
@@ -445,6 +450,7 @@ WARNINGS = frozenset(
         "inbox.refused",
         "list.no_readers",
         "freeze.goes_on",
+        "merchant.credit_code",
         "merchant.lost",
         "operator.no_approver",
         "profile.assumed",

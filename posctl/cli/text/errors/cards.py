@@ -94,7 +94,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "card.expired": ("card {card} has expired", "use a valid card"),
     "card.contactless": (
-        "contactless is not read: it could spend electronic cash",
+        "contactless ({applications}) is not read: it could spend electronic cash",
         "insert the card, chip first",
     ),
 }
