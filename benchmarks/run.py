@@ -192,8 +192,13 @@ def a_card() -> list[Row]:
     peek = found["cardpeek"] or None
     other = "cardpeek reading it (start included, no authentication)"
     return [
+        row("APDUs by pcscd", found["ours"], "1/s", found["bare"], "SCardTransmit"),
         row(
-            "APDUs by pcscd", found["ours"], "1/s", found["bare"], "bare SCardTransmit"
+            "APDUs by pcscd",
+            found["ours"],
+            "1/s",
+            found["thread"],
+            "SCardTransmit in a thread, which a deadline needs",
         ),
         row("a card read and authenticated", found["read"], "s", peek, other),
         row("a card read and authenticated: APDUs", found["apdus"], "APDUs"),

@@ -27,9 +27,14 @@ from emulator.acquirer.ledger import (
     TerminalRecord,
 )
 from emulator.acquirer.verification import VerificationFace
-from emulator.card.applet import CREDIT, CardProfile
+from emulator.card.applet import (
+    CREDIT,
+    ELECTRONIC_CASH,
+    QUASI_CREDIT,
+    CardProfile,
+)
 from emulator.card.direct import CardSlot, DirectCardServer
-from emulator.card.hierarchy import hierarchy
+from emulator.card.hierarchy import Offer, hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
 from emulator.loop import LoopThread
 from emulator.terminal.core import TerminalConfig
@@ -54,7 +59,28 @@ CARDS: dict[str, CardProfile | None] = {
     ),
     "same": CardProfile(OLD_NUMBER, holder=OPERATOR),
     "none": None,
+    "quasi-credit": CardProfile(
+        CREDIT_NUMBER, holder=OPERATOR, aid=QUASI_CREDIT, label="UnionPay Quasi"
+    ),
+    "cash": CardProfile(
+        CREDIT_NUMBER, holder=OPERATOR, aid=ELECTRONIC_CASH, label="UnionPay EC"
+    ),
+    "foreign": CardProfile("4111111111111111", aid="A0000000031010", label="VISA"),
+    "token": CardProfile(NEW_NUMBER, holder="", extra={"9F19": "12345678901F"}),
+    "expired": CardProfile(NEW_NUMBER, holder=OPERATOR, expiry="2001"),
+    "contactless": CardProfile(NEW_NUMBER, interface="contactless"),
+    "unproved": CardProfile(NEW_NUMBER, holder=OPERATOR),
+    "copyable": CardProfile(NEW_NUMBER, holder=OPERATOR),
+    "forged": CardProfile(NEW_NUMBER, holder=OPERATOR),
+    "mute": CardProfile(NEW_NUMBER, holder=OPERATOR, fault="mute", fault_after=5),
 }
+"""By what they are for."""
+_PROOFS: dict[str, tuple[Offer, str]] = {
+    "unproved": ("none", ""),
+    "copyable": ("sda", ""),
+    "forged": ("dda", "forged"),
+}
+"""How the chip proves itself, where it is not genuine."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +327,8 @@ class Bench:
     def card_profile(self) -> CardProfile | None:
         """The scenario's card, with a chip that proves itself."""
         bare = CARDS[self.scenario.card]
-        return hierarchy().personalise(bare) if bare else None
+        offer, wrong = _PROOFS.get(self.scenario.card, ("dda", ""))
+        return hierarchy().personalise(bare, offer, wrong) if bare else None
 
     # -- between two tries on one bench ---------------------------------------
 

@@ -203,6 +203,9 @@ class PcscLink:
         try:
             self._connect(deadline)
             _, _, _, atr = self._ask(deadline, "SCardStatus", self._card)
+            self._moves = (
+                self._service.watched(deadline, self._state, what="look") >> 16
+            )
         except PosctlError:
             self.close()
             raise
@@ -268,33 +271,34 @@ class PcscLink:
         try:
             answer = bytes(self._service.now("SCardTransmit", self._card, header, sent))
         except LinkFailed as error:
-            if error.code != "card.garbled":
+            if error.code not in ("card.garbled", "card.removed"):
                 raise
             answer = b""
         self.recent.got(shown_answer(answer))
         if not complete(answer):
-            code = "card.removed" if self._empty_soon() else "card.garbled"
-            raise LinkFailed(code, reader=self.name)
+            raise LinkFailed(self._what_became(), reader=self.name)
         return answer
 
-    def _empty_soon(self) -> bool:
-        """Whether the card is gone: pcscd learns that at its next look only."""
+    def _state(self, milliseconds: int = 0, known: int = 0) -> int:
+        """Of the reader, in a worker: the service's flags, and in the upper half how
+        many cards came and went. ``known``: wait for another one than this."""
+        context, asked = self._service.context, [(self.name, known)]
+        seen = self._service.now("SCardGetStatusChange", context, milliseconds, asked)
+        return int(seen[0][1])
+
+    def _what_became(self) -> str:
+        """Of the card that gave no whole answer: taken out, another one in its place,
+        or there still. pcscd learns of it at its next look only."""
         scard = self._service.scard
         state = scard.SCARD_STATE_UNAWARE
-        try:
+        with suppress(PosctlError):
             for milliseconds in (0, _REMOVAL_MS):
-                seen = self._service.now(
-                    "SCardGetStatusChange",
-                    self._service.context,
-                    milliseconds,
-                    [(self.name, state)],
-                )
-                state = seen[0][1] & ~scard.SCARD_STATE_CHANGED
+                state = self._state(milliseconds, state) & ~scard.SCARD_STATE_CHANGED
                 if not state & scard.SCARD_STATE_PRESENT:
-                    return True
-        except PosctlError:
-            return False
-        return False
+                    return "card.removed"
+                if state >> 16 != self._moves:
+                    return "card.swapped"
+        return "card.garbled"
 
     def close(self) -> None:
         """Let the card go; after a timeout, as soon as the hanging call is back."""

@@ -12,9 +12,13 @@ import pytest
 
 from emulator.card.applet import DEBIT_CARD, OLD_DEBIT_CARD
 from emulator.card.pcscd import PrivatePcscd
+from posctl.cards.readers import open_card
 from posctl.cards.watching import Event, watch
 from posctl.links.pcsc import seats
 from posctl.model.deadline import Deadline
+from posctl.model.errors import LinkFailed
+from protocols.apdu import SELECT, Command, Steps
+from protocols.emv import PSE
 
 pytestmark = pytest.mark.pcsc
 SLOT = 2
@@ -57,6 +61,7 @@ def test_a_look_touches_no_card(pcscd: PrivatePcscd) -> None:
 
 WATCH = """
 import sys
+from posctl.cards.readers import open_card
 from posctl.cards.watching import watch
 from posctl.model.deadline import Deadline
 for event in watch(Deadline(20)):
@@ -94,3 +99,21 @@ def test_a_service_that_stops_is_waited_for(
         until(f"reader.there {first}")
     watching.kill()
     watching.wait()
+
+
+@pytest.mark.req("R55")
+def test_a_card_swapped_while_it_is_read_is_noticed(pcscd: PrivatePcscd) -> None:
+    """The first is slow; the second is in before the next command is sent."""
+    pcscd.insert(SLOT, DEBIT_CARD)
+    link = open_card(pcscd.readers[SLOT], Deadline(5), wait=3)
+
+    def reading() -> Steps[None]:
+        yield Command(0x00, SELECT, 0x04, 0x00, PSE, le=256)
+        pcscd.insert(SLOT, OLD_DEBIT_CARD)
+        yield Command(0x00, SELECT, 0x04, 0x00, PSE, le=256)
+
+    with pytest.raises(LinkFailed) as caught:
+        link.converse(reading(), Deadline(10))
+    assert caught.value.code == "card.swapped"
+    link.close()
+    pcscd.remove(SLOT)

@@ -39,6 +39,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the card was taken out of {reader}",
         "insert it again, then try again",
     ),
+    "card.swapped": (
+        "another card is in {reader} than the one that was being read",
+        "leave one card in, then try again",
+    ),
     "card.in_use": (
         "another program uses the card in {reader}",
         "close that program",
