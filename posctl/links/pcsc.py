@@ -276,7 +276,7 @@ class PcscLink:
             answer = b""
         self.recent.got(shown_answer(answer))
         if not complete(answer):
-            raise LinkFailed(self._what_became(), reader=self.name)
+            raise self._what_became()
         return answer
 
     def _state(self, milliseconds: int = 0, known: int = 0) -> int:
@@ -286,7 +286,7 @@ class PcscLink:
         seen = self._service.now("SCardGetStatusChange", context, milliseconds, asked)
         return int(seen[0][1])
 
-    def _what_became(self) -> str:
+    def _what_became(self) -> LinkFailed:
         """Of the card that gave no whole answer: taken out, another one in its place,
         or there still. pcscd learns of it at its next look only."""
         scard = self._service.scard
@@ -295,10 +295,10 @@ class PcscLink:
             for milliseconds in (0, _REMOVAL_MS):
                 state = self._state(milliseconds, state) & ~scard.SCARD_STATE_CHANGED
                 if not state & scard.SCARD_STATE_PRESENT:
-                    return "card.removed"
+                    return LinkFailed("card.removed", reader=self.name)
                 if state >> 16 != self._moves:
-                    return "card.swapped"
-        return "card.garbled"
+                    return LinkFailed("card.swapped", reader=self.name)
+        return LinkFailed("card.garbled", reader=self.name)
 
     def close(self) -> None:
         """Let the card go; after a timeout, as soon as the hanging call is back."""
