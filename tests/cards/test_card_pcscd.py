@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -208,6 +209,20 @@ def test_opensc_sees_the_same_card(insert: Insert) -> None:
     assert seen[0].strip() == DEBIT_CARD.atr.hex(":")
     assert "SW1=0x90, SW2=0x00" in seen[1]
     assert read(reader).number.reveal() == PAN
+
+
+def test_pcsc_scan_sees_the_same_card(insert: Insert, pcscd: PrivatePcscd) -> None:
+    if shutil.which("pcsc_scan") is None:
+        assert os.environ.get("CI") != "true"
+        pytest.skip("no pcsc_scan: .ci/setup test installs it")
+    reader = insert(DEBIT_CARD)
+    open_card(reader, Deadline(5), wait=WAIT).close()
+    done = subprocess.run(
+        ["timeout", "2", "pcsc_scan", "-n"], capture_output=True, text=True
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    assert reader in shown
+    assert DEBIT_CARD.atr.hex(" ").upper() in shown
 
 
 NO_SERVICE = """
