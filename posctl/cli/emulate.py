@@ -26,10 +26,11 @@ def scenario_options(body: Any) -> Any:
     return options(
         click.option(
             "--card",
+            metavar="CARD",
             type=click.Choice(list(CARDS)),
             default="debit",
             show_default=True,
-            help=_("option.card"),
+            help=_("option.card", cards=", ".join(CARDS)),
         ),
         click.option("--direct", is_flag=True, help=_("option.direct")),
         click.option("--open-ports", is_flag=True, help=_("option.open_ports")),

@@ -190,7 +190,7 @@ MESSAGES: dict[str, str] = {
     " refused outside the emulator.",
     "option.directory": "Where the emulator keeps its files.",
     "option.direct": "Put the card on the direct link, not into a pcscd.",
-    "option.card": "Which emulated card is in the reader.",
+    "option.card": "Which emulated card is in the reader: {cards}.",
     "option.audit": "Seconds that the provider's audit takes.",
     "option.reject": "The provider's audit will reject every application.",
     "option.wrong_terminal": "The terminal is not in the provider's list.",
