@@ -108,6 +108,7 @@ def run(
     """
     place = session.place
     check_channel(place.profile)
+    check_agent(place.profile, means.agent)
     tell_notices(place.profile, place.clock, place.person)
     place.profile.calendar().check(place.clock.now())
     driver = open_driver(place, means.address, merchant=means.merchant)
@@ -136,9 +137,20 @@ def check_channel(profile: Profile) -> None:
         )
 
 
+def check_agent(profile: Profile, agent: str | None) -> None:
+    """Nobody acts for a merchant where no step looks at his mandate (R15).
+
+    Raises:
+        CheckFailed: ``mandate.no_step``.
+    """
+    if agent is not None and "mandate" not in profile.verification.steps:
+        raise CheckFailed("mandate.no_step", agent=agent, profile=profile.name)
+
+
 def resume(session: Session, number: str, means: Means) -> Proposed:
     """Go on where a run ended, after a new look at the terminal."""
     place = session.place
+    check_agent(place.profile, means.agent)
     journal = place.journal(number)
     _check_open(journal.order)
     means = means.filled(_remembered(place, number))

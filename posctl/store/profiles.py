@@ -113,6 +113,8 @@ def load(folder: Path, name: str, root: x509.Certificate, now: datetime) -> Prof
 def load_text(folder: Path, name: str, root: x509.Certificate, now: datetime) -> str:
     """Its text, signed. Raises as ``load``, but for ``profile.invalid``."""
     path = folder / f"{name}.toml"
+    if path.is_file() and not path.with_suffix(".sig").exists():
+        raise CheckFailed("profile.unsigned", path=str(path))
     try:
         text = path.read_text("utf-8")
         proof = json.loads(path.with_suffix(".sig").read_text("utf-8"))

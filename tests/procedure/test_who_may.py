@@ -303,3 +303,21 @@ def test_a_mandate_for_something_else_does_not_count(
     words = ("change", "run", *site.means(), "--agent", "zhang")
     refused = site.run(*words, answers=RUN_ANSWERS)
     assert (refused.code, refused.error["code"]) == (7, "mandate.scope")
+
+
+@pytest.mark.req("R15")
+def test_an_agent_is_refused_where_no_step_looks_at_mandates(site: Site) -> None:
+    """Before the terminal is opened: nothing would ever have looked at him."""
+    words = ("change", "run", *site.means(), "--agent", "zhang")
+    refused = site.run(*words, answers=RUN_ANSWERS)
+    assert (refused.code, refused.error["code"]) == (7, "mandate.no_step")
+    assert site.run("orders", "list").ok()["orders"] == []
+
+
+@pytest.mark.req("R5")
+def test_a_profile_without_its_signature_is_called_unsigned(
+    site: Site, tmp_path: Path
+) -> None:
+    shutil.copy(Home(site.home).profiles / "emulator.toml", tmp_path / "own.toml")
+    refused = site.run("profile", "verify", str(tmp_path / "own.toml"))
+    assert (refused.code, refused.error["code"]) == (7, "profile.unsigned")

@@ -109,6 +109,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "no profile {profile!r}; known: {known}",
         "posctl profile list",
     ),
+    "profile.unsigned": (
+        "{path} is not signed: there is no .sig beside it",
+        "put the .sig file beside it, or have the root sign it: posctl profile sign",
+    ),
     "profile.invalid": ("profile {source}: {reason}", "mend the file"),
     "profile.signature": (
         "{path} is not signed by the organisation's root",

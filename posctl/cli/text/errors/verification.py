@@ -28,6 +28,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the mandate of {agent} covers {scope}, not the settlement account",
         "register another mandate",
     ),
+    "mandate.no_step": (
+        "{agent} cannot act for the merchant: profile {profile} has no step that looks"
+        " at mandates",
+        "let the owner do it, without --agent; or add mandate to the profile's steps",
+    ),
     "mandate.ended": ("the mandate of {agent} ended on {until}", "register a new one"),
     "mandate.form": ("not AGENT:YYYY-MM-DD: {text}", "--mandate 'NAME:2027-06-30'"),
     "eligibility.unknown": (
