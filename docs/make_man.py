@@ -12,7 +12,7 @@ from click_man.core import generate_man_page
 from posctl import __version__
 from posctl.cli.root import posctl as root_command
 from posctl.cli.settings import SETTINGS, Settings, variable
-from posctl.cli.text.messages import EXAMPLES
+from posctl.cli.text.examples import EXAMPLES
 
 FOLDER = Path(__file__).resolve().parent / "man"
 _DATE = "2026-11-25"

@@ -48,6 +48,11 @@ class Command:
     data: bytes = b""
     le: int | None = None
 
+    @property
+    def kind(self) -> tuple[int, int]:
+        """Class and instruction."""
+        return self.cla, self.ins
+
     def to_bytes(self) -> bytes:
         """Case 1 to 4 by what is there (ISO/IEC 7816-3, 12.1).
 

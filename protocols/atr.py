@@ -13,8 +13,8 @@ from protocols.errors import RemoteError
 _CONVENTIONS = {0x3B: "direct", 0x3F: "inverse"}
 _LONGEST = 33
 _T0, _MOST_PROTOCOL = 0, 15
-_CONTACTLESS = (0, 1)
-"""T of the two interface bytes that readers make up: TD1 = 80, TD2 = 01."""
+_MADE_UP = bytes.fromhex("8001")
+"""TD1 and TD2 of the ATR that a reader makes up for a card on its antenna."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Atr:
     historical: bytes
     check: bool | None
 
-    @property
-    def contactless(self) -> bool:
-        """Made up by a reader for a card on its antenna."""
-        made_up = self.interface == {"TD1": 0x80, "TD2": 0x01}
-        return made_up and self.protocols == _CONTACTLESS
+
+def is_contactless(raw: bytes) -> bool:
+    """Whether a reader made it up for a card on its antenna. Looks at no more than it
+    must: what is contactless and spoilt must not be taken for a card with contacts."""
+    return len(raw) > 4 and raw[1] & 0xF0 == 0x80 and raw[2:4] == _MADE_UP
 
 
 def read_atr(raw: bytes) -> Atr:

@@ -159,10 +159,11 @@ def _value(item: tlv.Tlv, *, known: bool) -> str:
     if item.tag == _PAN:
         return mask(digits.rstrip("F"))
     if item.tag == _TRACK_2:
-        return f"{mask(digits.partition('D')[0])} …"
+        number, separator, _rest = digits.partition("D")
+        return f"{mask(number)} …" if separator else "…"
     if item.tag in _HIDDEN:
         return "…"
     if item.tag in _TEXTS:
         text = item.value.rstrip(b"\0 ").decode("gb18030", "replace")
-        return "".join(c for c in text if c.isprintable())
+        return masked_text("".join(c for c in text if c.isprintable()))
     return digits if known else masked_text(digits)

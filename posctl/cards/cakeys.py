@@ -106,8 +106,7 @@ def read(path: Path) -> str:
             raise ValueError("larger than 256 KiB")
         return path.read_text("utf-8")
     except (OSError, ValueError) as error:
-        known = isinstance(error, ValueError) and error.args[0:1]
-        reason = str(error) if known else type(error).__name__
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise UsageError("cakeys.invalid", path=str(path), reason=reason) from None
 
 

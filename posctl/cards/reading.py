@@ -14,13 +14,12 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed
 from protocols import apdu, emv
 from protocols.apdu import Command, Response
+from protocols.atr import is_contactless
 from protocols.carddata import CardData, Kind
 from protocols.cardproof import Grade, Keys
 from protocols.errors import RemoteError
 
 _REFUSED = (Kind.CREDIT, Kind.QUASI_CREDIT, Kind.ELECTRONIC_CASH)
-# PC/SC part 3, 3.1.3.2.3: how readers present a contactless card.
-_CONTACTLESS_ATR = bytes.fromhex("8001")
 
 
 def read_card(
@@ -61,7 +60,7 @@ def read_any(
         CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``.
         LinkFailed: ``card.malformed``, and what the link raises.
     """
-    if _contactless(link.atr):
+    if is_contactless(link.atr):
         raise CheckFailed("card.contactless", applications=_named(link, deadline))
     today = today or date.today()
     steps = emv.read_card(
@@ -77,10 +76,6 @@ def read_any(
     except RemoteError as error:
         raise LinkFailed("card.malformed", reason=str(error)) from None
     return replace(card, luhn_ok=luhn.is_valid(card.number.reveal()))
-
-
-def _contactless(atr: bytes) -> bool:
-    return len(atr) > 4 and atr[1] & 0xF0 == 0x80 and atr[2:4] == _CONTACTLESS_ATR
 
 
 def _named(link: CardLink, deadline: Deadline) -> str:

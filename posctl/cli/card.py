@@ -144,9 +144,13 @@ def watch(console: Console, seconds: float | None, count: int | None) -> Json:
 
 
 APDU_WORD = "APDU"
-_MAY_BE_SENT = frozenset(
-    {0xA4, 0xB0, 0xB2, 0xC0, 0xCA, 0xA8, 0x84, 0x88}  # select, reads, GPO, challenges
-)
+_SELECTS = frozenset({(0x00, 0xA4), (0x00, 0xC0)})
+"""Class and instruction: SELECT and GET RESPONSE."""
+_READS = _SELECTS | {
+    *((0x00, 0xB0), (0x00, 0xB2), (0x00, 0xCA), (0x80, 0xCA)),  # binary, record, data
+    *((0x80, 0xA8), (0x00, 0x84), (0x00, 0x88)),  # GPO, challenges both ways
+}
+"""Of another class the same instruction may mean anything."""
 
 
 @command(card, "apdu", "help.card.apdu")
@@ -164,14 +168,18 @@ def apdu(
     """What is answered is explained, numbers masked; bytes of it are not shown.
 
     Raises:
-        UsageError: ``card.apdu``; CheckFailed: ``card.apdu_refused``.
+        UsageError: ``card.apdu``; CheckFailed: ``card.apdu_refused``,
+            ``card.apdu_contactless``.
         Declined: the word was not typed.
     """
     from posctl.cards.reading import answered
+    from protocols.atr import is_contactless
 
     wanted = [_command(text) for text in commands]
     console.confirm("apdu.confirm", APDU_WORD, count=len(wanted))
     with _card(console, reader, card_wait) as (link, deadline):
+        if is_contactless(link.atr) and not {one.kind for one in wanted} <= _SELECTS:
+            raise CheckFailed("card.apdu_contactless")
         shown = [_answer_view(one, answered(link, deadline, one)) for one in wanted]
     return {"reader": link.name, "answers": shown}
 
@@ -203,8 +211,8 @@ def _command(text: str) -> Command:
         made = Command.from_bytes(bytes.fromhex("".join(text.split())))
     except (ValueError, RemoteError):
         raise UsageError("card.apdu") from None
-    if made.ins not in _MAY_BE_SENT:
-        raise CheckFailed("card.apdu_refused", ins=f"{made.ins:02X}")
+    if made.kind not in _READS:
+        raise CheckFailed("card.apdu_refused", ins=f"{made.cla:02X} {made.ins:02X}")
     return made
 
 

@@ -28,7 +28,7 @@ def explain() -> None:
 @click.argument("atr", metavar="HEX", nargs=-1, required=True)
 def explain_atr(console: Console, atr: tuple[str, ...]) -> Json:
     """Raises UsageError ``explain.hex``, ``explain.atr``."""
-    from protocols.atr import read_atr
+    from protocols.atr import is_contactless, read_atr
 
     raw = _bytes("".join(atr))
     try:
@@ -42,7 +42,7 @@ def explain_atr(console: Console, atr: tuple[str, ...]) -> Json:
         "interface": [f"{n} {v:02X}" for n, v in found.interface.items()],
         "historical": found.historical.hex(" ").upper() or None,
         "check_byte": found.check,
-        "contactless": found.contactless,
+        "contactless": is_contactless(raw),
     }
 
 

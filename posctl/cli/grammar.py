@@ -11,7 +11,8 @@ import click
 
 from posctl.cli.layout import Formatter
 from posctl.cli.settings import Defaults
-from posctl.cli.text.messages import EXAMPLES, _
+from posctl.cli.text.examples import EXAMPLES
+from posctl.cli.text.messages import _
 
 
 class _Context(click.Context):

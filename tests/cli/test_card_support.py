@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cli_runs import run
-from world import Ran, Site
+from world import MakeSite, Ran, Site
 
 from emulator.bench import NEW_NUMBER
 from protocols import tlv
@@ -39,6 +39,7 @@ def test_answers_are_explained_and_numbers_masked(site: Site) -> None:
         "00DC010400",  # UPDATE RECORD
         "0082000008" + "00" * 8,  # EXTERNAL AUTHENTICATE
         "801E000000",  # APPLICATION BLOCK
+        "84A8000002" + "8300",  # an instruction that reads, of another class
     ],
 )
 def test_what_may_change_a_card_is_never_sent(site: Site, command: str) -> None:
@@ -54,6 +55,18 @@ def test_a_command_that_is_none(site: Site, command: str) -> None:
     refused = lone(site, command)
     good = command == "00A40400"
     assert refused.code == 0 if good else refused.error["code"] == "card.apdu"
+
+
+@pytest.mark.req("R23")
+def test_a_contactless_card_is_only_selected(make_site: MakeSite) -> None:
+    """GET PROCESSING OPTIONS could spend its electronic cash."""
+    site = make_site(card="contactless")
+    refused = lone(site, PSE, "80A80000028300")
+    assert refused.error["code"] == "card.apdu_contactless"
+    assert site.bench.cards.apdus == 0
+    assert (
+        lone(site, PSE.replace("315041", "325041")).ok()["answers"][0]["sw"] == "9000"
+    )
 
 
 def test_nothing_is_sent_without_the_word(site: Site) -> None:

@@ -37,7 +37,7 @@ def test_every_command_says_what_it_does_and_ends_its_sentence() -> None:
 def test_every_example_can_be_typed() -> None:
     from cli_runs import parse
 
-    from posctl.cli.text.messages import EXAMPLES
+    from posctl.cli.text.examples import EXAMPLES
 
     for command, lines in EXAMPLES.items():
         for line in lines:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from orderfiles import File, approve, forge, part, resign
-from procedures import interrupted, office, shown
+from procedures import office, shown, submitted
 from world import Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER, TID
@@ -202,15 +202,7 @@ def test_a_store_older_than_the_provider_is_not_called_rejected(
 @pytest.mark.req("R34")
 def test_a_resume_before_the_signature_checks_again(site: Site) -> None:
     """Applied, then nobody came back for 100 days."""
-    number = site.approved()
-    session = office(site, timedelta())
-    real = commit.Commit.sign
-    try:
-        commit.Commit.sign = interrupted  # type: ignore[method-assign]
-        with pytest.raises(KeyboardInterrupt):
-            commit.commit(session, number, 1.0)
-    finally:
-        commit.Commit.sign = real  # type: ignore[method-assign]
+    number = submitted(site)
     assert shown(site, number)["state"] == "SUBMITTED"
     with pytest.raises(CheckFailed) as caught:
         commit.commit(office(site, timedelta(days=100)), number, 1.0)
@@ -536,14 +528,7 @@ def test_wrong_credentials_do_not_end_an_order(
 
 def test_an_application_that_is_still_open_is_not_rejected(site: Site) -> None:
     """Refused now, signed by another way later: the log must not deny it."""
-    number = site.approved()
-    real = commit.Commit.sign
-    try:
-        commit.Commit.sign = interrupted  # type: ignore[method-assign]
-        with pytest.raises(KeyboardInterrupt):
-            commit.commit(office(site, timedelta()), number, 1.0)
-    finally:
-        commit.Commit.sign = real  # type: ignore[method-assign]
+    number = submitted(site)
     with site.bench.ledger.locked() as ledger:
         (asked,) = ledger.applications.values()
         asked.status = "18"

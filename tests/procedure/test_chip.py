@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from procedures import proposed, state
 from world import RUN_ANSWERS, Site
 
-from emulator.bench import NEW_NUMBER
+from emulator.bench import NEW_NUMBER, OLD_NUMBER
 from emulator.card.applet import DEBIT_CARD
 from emulator.card.hierarchy import Offer, hierarchy
 from posctl.store.home import Home
@@ -73,6 +74,33 @@ def test_a_chip_that_fails_is_no_account(site: Site, wrong: str) -> None:
     assert ran.error["code"] == "card.proof_failed"
     (order,) = site.run("orders", "list").ok()["orders"]
     assert order["new"] == "" and order["state"] == "BACKED_UP"
+
+
+@pytest.mark.req("R24", "R39")
+@pytest.mark.parametrize("answered", [12, 15, 16, 17, 18])
+def test_a_card_pulled_out_while_it_proves_itself(site: Site, answered: int) -> None:
+    """From its last record to the answer to the challenge. Nothing has moved, neither
+    at the provider nor in the terminal; the next run reads it anew and goes on."""
+    good = hierarchy().personalise(DEBIT_CARD)
+    site.bench.slot.insert(replace(good, fault="gone", fault_after=answered))
+    ran = site.run("change", "run", *site.means(), answers=RUN_ANSWERS)
+    assert ran.error["code"] == "card.removed"
+    number = ran.error["params"]["resume"]
+
+    binding = ("binding", "show", "--port", site.bench.port)
+    assert (site.account(), site.version()) == (OLD_NUMBER, 1)
+    assert site.run(*binding).ok()["account"] == "621234******1265"
+    shown = site.run("orders", "show", number).ok()
+    assert (shown["state"], shown["new"]) == ("BACKED_UP", "")
+
+    site.bench.slot.insert(good)
+    words = ("change", "resume", number, *site.means())
+    assert site.run(*words, answers=RUN_ANSWERS).ok()["state"] == "PROPOSED"
+    site.approve(number).ok()
+    site.commit(number).ok()
+    site.confirm(number).ok()
+    assert (site.account(), site.version()) == (NEW_NUMBER, 2)
+    assert site.run(*binding).ok()["account"] == "621626*********0018"
 
 
 @pytest.mark.req("R24")

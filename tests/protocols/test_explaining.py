@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emulator.card.applet import ATRS, DEBIT_CARD, Applet
 from protocols import tlv
-from protocols.atr import read_atr
+from protocols.atr import is_contactless, read_atr
 from protocols.errors import RemoteError
 from protocols.tagnames import explain
 
@@ -33,7 +33,7 @@ def test_what_an_atr_offers(
     atr: bytes, protocols: tuple[int, ...], contactless: bool
 ) -> None:
     found = read_atr(atr)
-    assert (found.protocols, found.contactless) == (protocols, contactless)
+    assert (found.protocols, is_contactless(atr)) == (protocols, contactless)
     assert found.check is (None if protocols == (0,) else True)
     assert found.historical == (b"" if len(atr) == 2 else b"POSCT")
 
@@ -109,6 +109,14 @@ def test_numbers_are_masked_and_secrets_left_out() -> None:
     assert found["9F61"] == found["9F1F"] == found["5F24"] == "…"
     text = str(found)
     assert NUMBER[6:-4] not in text and "110105" not in text and "491222" not in text
+
+
+@pytest.mark.req("R48")
+def test_a_number_where_none_belongs_is_masked() -> None:
+    """In a name, and in track data without a separator."""
+    data = tlv.write(0x5F20, NUMBER.encode()) + tlv.write(0x57, PACKED + PACKED)
+    text = str(explain(data))
+    assert NUMBER[6:-4] not in text and "…" in text
 
 
 @pytest.mark.req("R23")

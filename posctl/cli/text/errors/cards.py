@@ -68,10 +68,14 @@ ERRORS: dict[str, tuple[str, str]] = {
         'posctl card apdu "00B2010C00"',
     ),
     "card.apdu_refused": (
-        "commands with INS {ins} are not sent: they may cost the card a counter, try a"
-        " PIN or write",
+        "commands {ins} (class, instruction) are not sent: they may cost the card a"
+        " counter, try a PIN or write",
         "SELECT, READ RECORD, READ BINARY, GET DATA, GET PROCESSING OPTIONS, GET"
         " RESPONSE, GET CHALLENGE and INTERNAL AUTHENTICATE are",
+    ),
+    "card.apdu_contactless": (
+        "a contactless card is only selected: reading it could spend electronic cash",
+        "insert the card, chip first",
     ),
     "explain.hex": (
         "hexadecimal digits in pairs are expected",
