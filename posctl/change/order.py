@@ -420,6 +420,9 @@ def _document(item: object) -> Json:
 
 
 def _terminal(order: Order, event: Event) -> Terminal:
+    """An order that changed nothing has nothing for the terminal to show."""
+    if order.final and order.state is not State.CLOSED:
+        return Terminal.NOT_APPLICABLE
     if event.kind == "terminal.confirmed":
         return Terminal.CONFIRMED
     if event.kind == "order.opened" and event.payload["confirm"] == NOTHING_TO_CONFIRM:

@@ -40,15 +40,25 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of a profile."""
 
 
+class ClockRules(Table, frozen=True):
+    """The terminal's clock against this machine's, in minutes: more than ``warns`` off
+    is told, more than ``refuses`` refuses (R12)."""
+
+    warns: Count
+    refuses: Positive
+
+
 class TerminalRules(Table, frozen=True):
     """How the terminal is spoken to. ``models`` are patterns (``A920*``) of those whose
-    behaviour is known; another one may be read, but no change goes through it (R4)."""
+    behaviour is known; another one may be read, but no change goes through it (R4).
+    ``clock`` is wanted where the step of that name is made."""
 
     protocol: str
     baud: Positive
     confirm: Literal["binding_tag", "n/a"]
     models: tuple[str, ...]
     variables: dict[str, str]
+    clock: ClockRules | None = None
 
     def knows(self, model: str | None) -> bool:
         return any(fnmatchcase(model or "", pattern) for pattern in self.models)
@@ -180,9 +190,11 @@ class Poll(Table, frozen=True):
 
 
 class Watch(Table, frozen=True):
-    """Hours after EFFECTIVE at which the binding is looked at again (R45)."""
+    """When the binding is looked at again (R45): hours after EFFECTIVE, and after the
+    first ``settlement``: the time of day at which the provider pays takings out."""
 
     hours: tuple[Positive, ...]
+    settlement: time | None = None
 
 
 class NotUsed(Table, frozen=True):
@@ -246,6 +258,8 @@ class Profile(Table, frozen=True, kw_only=True):
             raise ValueError("a span begins before it ends, in local time")
         check_order(self.verification.steps)
         steps = factors(self.verification.steps)
+        if "clock" in steps and self.terminal.clock is None:
+            raise ValueError("terminal.clock: missing, the step clock needs it")
         if "elements" in steps and not ELEMENTS <= set(self.account.asks):
             raise ValueError("account.asks: elements needs holder, id_number, mobile")
 

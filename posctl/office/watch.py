@@ -6,7 +6,8 @@ a file of the office, and what moved goes to the outbox as an alert.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from posctl.change.journal import exclusive
@@ -15,6 +16,7 @@ from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
+from posctl.model.profile import Profile
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.providers import Capability, Provider
@@ -24,6 +26,7 @@ from protocols.sensitive import consistent
 _LATE = timedelta(days=30)
 """How long after its last hour a change is still looked at, if nobody did in time."""
 SAME, MOVED, NOT_OFFERED = "same", "moved", "not offered"
+SETTLEMENT = "first settlement"
 
 
 def look_again(session: Session) -> list[Json]:
@@ -36,9 +39,9 @@ def look_again(session: Session) -> list[Json]:
     provider = session.provider()
     with exclusive(session.place.log, "watch"):
         return [
-            _look(session, provider, order, hours)
+            _look(session, provider, order, due)
             for order in _newest(session)
-            if (hours := _due(session, order)) is not None
+            if (due := _due(session, order)) is not None
         ]
 
 
@@ -52,7 +55,7 @@ def raise_alarm(found: list[Json]) -> None:
 
 def _newest(session: Session) -> list[Order]:
     place, last = session.place, dict[str, Order]()
-    longest = timedelta(hours=max(place.profile.watch.hours, default=0)) + _LATE
+    longest = timedelta(hours=max(place.profile.watch.hours, default=24)) + _LATE
     for order in place.orders(since=stamp(place.clock.now() - longest)):
         known = last.get(order.mid)
         if order.effective_at and (
@@ -62,26 +65,46 @@ def _newest(session: Session) -> list[Order]:
     return list(last.values())
 
 
-def _due(session: Session, order: Order) -> int | None:
-    """The last of the profile's hours that has come and was not looked at yet."""
-    since = session.place.clock.now() - moment(order.effective_at)
-    come = [h for h in session.place.profile.watch.hours if since >= timedelta(hours=h)]
-    done = _looked_at(session).get(order.number, 0)
-    return max((hours for hours in come if hours > done), default=None)
+@dataclass(frozen=True, order=True)
+class Due:
+    """A moment at which to look, and what it is called."""
+
+    at: datetime
+    name: str
+
+
+def moments(profile: Profile, order: Order) -> list[Due]:
+    """When an effective order is looked at again, soonest first."""
+    effective, rules = moment(order.effective_at), profile.watch
+    found = [Due(effective + timedelta(hours=h), f"{h} h") for h in rules.hours]
+    if rules.settlement is not None:
+        local = effective.astimezone(profile.zone)
+        first = datetime.combine(local.date(), rules.settlement, profile.zone)
+        if first <= local:  # of that day it was over
+            first += timedelta(days=1)
+        found.append(Due(first.astimezone(effective.tzinfo), SETTLEMENT))
+    return sorted(found)
+
+
+def _due(session: Session, order: Order) -> Due | None:
+    """The last one that has come and was not looked at yet."""
+    now, done = session.place.clock.now(), _looked_at(session).get(order.number, "")
+    come = [due for due in moments(session.place.profile, order) if due.at <= now]
+    return next((due for due in come[-1:] if stamp(due.at) > done), None)
 
 
 def _file(session: Session) -> Path:
     return session.place.home.office / "watched.json"
 
 
-def _looked_at(session: Session) -> dict[str, int]:
-    """Order -> the last hour that was looked at."""
+def _looked_at(session: Session) -> dict[str, str]:
+    """Order -> the last moment that was looked at, as ``stamp`` writes it."""
     path = _file(session)
     return dict(read_json(path)) if path.exists() else {}
 
 
-def _look(session: Session, provider: Provider, order: Order, hours: int) -> Json:
-    seen: Json = {"order": order.number, "mid": order.mid, "hours": hours}
+def _look(session: Session, provider: Provider, order: Order, due: Due) -> Json:
+    seen: Json = {"order": order.number, "mid": order.mid, "at": due.name}
     if Capability.READ_BINDING not in provider.capabilities:
         return {**seen, "shown": None, "verdict": NOT_OFFERED}
     found = provider.read_binding(order.mid, Deadline(CALL_SECONDS))
@@ -91,7 +114,7 @@ def _look(session: Session, provider: Provider, order: Order, hours: int) -> Jso
     same = shown is not None and consistent(shown, order.new_mask) is not None
     verdict = SAME if same and found.effective else MOVED
     seen = {**seen, "shown": shown, "verdict": verdict}
-    _record(session, order, seen)
+    _record(session, order, due, seen)
     return seen
 
 
@@ -104,11 +127,11 @@ def _is_ours(session: Session, mid: str, shown: str | None) -> bool:
     )
 
 
-def _record(session: Session, order: Order, seen: Json) -> None:
+def _record(session: Session, order: Order, due: Due, seen: Json) -> None:
     """The alert first: a crash between the two looks again, under the same key."""
     if seen["verdict"] == MOVED:
         alert = {**seen, "alert": "watch.moved", "expected": order.new_mask}
-        key = f"{order.number}:watch:{seen['hours']}"
+        key = f"{order.number}:watch:{due.name}"
         session.place.log.notify(order.number, {key: alert})
-    done = {**_looked_at(session), order.number: seen["hours"]}
+    done = {**_looked_at(session), order.number: stamp(due.at)}
     write_json(_file(session), done)

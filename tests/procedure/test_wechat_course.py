@@ -6,8 +6,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from procedures import office, register, site_with
@@ -17,12 +18,14 @@ from emulator.acquirer.partners import add_wechatpay
 from emulator.acquirer.wechatpay import Course
 from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER
 from emulator.faults import Fault
+from posctl.model.clock import stamp
 from posctl.model.deadline import Deadline
 from posctl.model.errors import PosctlError
 from posctl.office import commit
-from posctl.office.watch import look_again
+from posctl.office.watch import look_again, moments
 
 SUB = "1900006491"
+BEIJING = ZoneInfo("Asia/Shanghai")
 QUICK = {
     "every_seconds = 60": "every_seconds = 0.05",
     "wait_seconds = 60": "wait_seconds = 5",
@@ -303,14 +306,13 @@ def test_the_watch_sees_what_moved_without_an_order(make_wechat: MakeWeChat) -> 
     site = make_wechat(clock=lambda: time.time() + ahead[0])
     number = approved(site)
     site.commit(number).ok()
-    assert _watch(site, ahead, hours=23) == []
-    assert _watch(site, ahead, hours=25) == [("same", 24)]
+    assert _watch(site, ahead, hours=25) == [("same", "24 h")]
     assert _watch(site, ahead, hours=25) == []  # once
     with site.bench.ledger.locked() as ledger:
         ledger.merchants[MID].account = OLD_NUMBER
-    assert _watch(site, ahead, hours=16 * 24) == [("moved", 360)]
+    assert _watch(site, ahead, hours=16 * 24) == [("moved", "360 h")]
     notices = site.run("outbox", "list").ok()["messages"]
-    assert [n["key"] for n in notices][-1] == f"{number}:watch:360"
+    assert [n["key"] for n in notices][-1] == f"{number}:watch:360 h"
 
 
 @pytest.mark.req("R45")
@@ -334,13 +336,51 @@ def test_the_watch_takes_an_order_that_failed_for_no_theft(
     number = str(ran.ok()["order"])
     site.run("change", "approve", number, answers=("CALLED", other[-4:])).ok()
     assert site.commit(number).error["code"] == "provider.rejected"
-    assert _watch(site, ahead, hours=25) == [("not offered", 24)]
+    assert _watch(site, ahead, hours=25) == [("not offered", "24 h")]
     assert (
         len(site.run("outbox", "list").ok()["messages"]) == 2
     )  # the results, no alert
 
 
-def _watch(site: Site, ahead: list[float], *, hours: int) -> list[tuple[str, int]]:
+@pytest.mark.req("R45")
+def test_the_watch_looks_after_the_first_settlement(make_wechat: MakeWeChat) -> None:
+    """Before the first of the profile's hours: takings are paid out at 23:00."""
+    ahead = [0.0]
+    site = make_wechat(clock=lambda: time.time() + ahead[0])
+    number = approved(site)
+    site.commit(number).ok()
+    at_work = office(site, timedelta())
+    order = at_work.place.journal(number).order
+    first = moments(at_work.place.profile, order)[0]
+    assert first.name == "first settlement"
+    assert f"{first.at.astimezone(BEIJING):%H:%M:%S}" == "23:00:00"
+    hours = (first.at - datetime.now(UTC)) / timedelta(hours=1)
+    assert _watch(site, ahead, hours=hours - 0.001) == []
+    assert _watch(site, ahead, hours=hours + 0.001) == [("same", "first settlement")]
+    assert _watch(site, ahead, hours=25) == [("same", "24 h")]
+
+
+@pytest.mark.req("R45")
+@pytest.mark.parametrize(
+    ("effective", "first"),
+    [
+        ("2026-11-26T14:59:59.999Z", "2026-11-26T15:00:00.000Z"),
+        ("2026-11-26T15:00:00.000Z", "2026-11-27T15:00:00.000Z"),  # 23:00 in Shanghai
+        ("2026-11-26T23:30:00.000Z", "2026-11-27T15:00:00.000Z"),  # next local day
+    ],
+)
+def test_the_first_settlement_is_the_next_one(
+    wechat: Site, effective: str, first: str
+) -> None:
+    number = propose(wechat)
+    at_work = office(wechat, timedelta())
+    order = at_work.place.journal(number).order
+    order = replace(order, effective_at=effective)
+    due = {d.name: stamp(d.at) for d in moments(at_work.place.profile, order)}
+    assert due["first settlement"] == first
+
+
+def _watch(site: Site, ahead: list[float], *, hours: float) -> list[tuple[str, str]]:
     ahead[0] = hours * 3600.0
     seen = look_again(office(site, timedelta(hours=hours)))
-    return [(item["verdict"], item["hours"]) for item in seen]
+    return [(item["verdict"], item["at"]) for item in seen]

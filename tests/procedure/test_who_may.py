@@ -25,10 +25,11 @@ from world import RUN_ANSWERS, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
 from posctl.model.canonical import canonical
-from posctl.model.errors import ClosedNow
+from posctl.model.errors import ClosedNow, UsageError
 from posctl.office import commit
 from posctl.store import keys
 from posctl.store.home import Home
+from posctl.store.profiles import example, parse
 
 
 @pytest.mark.req("R6")
@@ -262,6 +263,30 @@ def test_a_terminal_clock_a_few_minutes_off_is_told(site: Site) -> None:
     ran = site.propose()
     assert ran.ok()["state"] == "PROPOSED"
     assert re.search("clock is [67] minutes off", ran.err)
+
+
+@pytest.mark.req("R4", "R12")
+def test_how_far_off_its_clock_may_be_is_the_profiles(changed: Changed) -> None:
+    site = changed({"warns = 5": "warns = 2", "refuses = 1440": "refuses = 5"})
+    site.bench.terminal.core.clock_ahead += timedelta(minutes=4)
+    assert re.search("clock is [34] minutes off", site.propose().err)
+    number = site.run("orders", "list").ok()["orders"][0]["order"]
+    site.run("change", "rollback", number).ok()
+    site.bench.terminal.core.clock_ahead += timedelta(minutes=4)
+    refused = site.propose()
+    assert (refused.code, refused.error["code"]) == (7, "terminal.clock")
+    assert refused.error["params"]["limit"] == "5"
+
+
+@pytest.mark.req("R12")
+def test_a_profile_with_the_clock_step_has_its_limits() -> None:
+    limits = "[terminal.clock]", "warns = 5", "refuses = 1440"
+    text = "\n".join(
+        line for line in example("emulator").splitlines() if not line.startswith(limits)
+    )
+    with pytest.raises(UsageError) as refused:
+        parse(text, source="-")
+    assert "terminal.clock" in str(refused.value.params["reason"])
 
 
 @pytest.mark.req("R8")

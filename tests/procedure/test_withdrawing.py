@@ -25,6 +25,7 @@ def test_cancel_before_the_provider_has_heard_of_it(site: Site) -> None:
     for _again in range(2):
         done = site.run("change", "cancel", number).ok()
         assert (done["state"], done["reason"]) == ("CANCELLED", "order.withdrawn")
+        assert done["terminal"] == "n/a"  # nothing for it to show
     assert site.account() == OLD_NUMBER
     assert site.propose().ok()["order"] != number  # nothing blocks the next
 

@@ -10,21 +10,21 @@ from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 
-WARNS, REFUSES = timedelta(minutes=5), timedelta(days=1)
 UNKNOWN = "unknown"
 
 
 def run(context: Context) -> Json:
-    """Raises CheckFailed ``terminal.clock``: more than a day off."""
-    shown = _shown(context)
-    if shown is None:
+    """Raises CheckFailed ``terminal.clock``: further off than the profile allows."""
+    place, shown = context.place, _shown(context)
+    rules = place.profile.terminal.clock
+    if shown is None or rules is None:
         return {"off_seconds": UNKNOWN}
-    place = context.place
     here = place.clock.now().astimezone(place.profile.zone).replace(tzinfo=None)
     off = abs(shown - here)
-    if off > REFUSES:
-        raise CheckFailed("terminal.clock", shown=f"{shown:%Y-%m-%d %H:%M}")
-    if off > WARNS:
+    if off > timedelta(minutes=rules.refuses):
+        told = f"{shown:%Y-%m-%d %H:%M}"
+        raise CheckFailed("terminal.clock", shown=told, limit=rules.refuses)
+    if off > timedelta(minutes=rules.warns):
         minutes = off // timedelta(minutes=1)
         place.person.tell("terminal.clock_warning", minutes=minutes)
     return {"off_seconds": str(off // timedelta(seconds=1))}

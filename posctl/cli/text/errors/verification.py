@@ -17,7 +17,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "it may be read; have the office add the model to the profile",
     ),
     "terminal.clock": (
-        "the terminal's clock is more than a day off: it shows {shown}",
+        "the terminal's clock is more than {limit} minutes off: it shows {shown}",
         "have it sign in to its host, then try again",
     ),
     "mandate.missing": (
