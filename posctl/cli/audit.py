@@ -53,11 +53,12 @@ def verify(
 
     Raises:
         CheckFailed: ``log.broken``, ``log.projection``, ``audit.head``,
-            ``outbox.altered``.
+            ``outbox.altered``, ``report.altered``.
     """
     from posctl.change.audit import check_heads, heads_of, summary
     from posctl.office.outbox import check_outbox
     from posctl.office.place import OfficePlace
+    from posctl.office.reports import check_reports
 
     wanted = [head for text in heads for head in heads_of(text)]
     chosen = _chosen(console, home, place)
@@ -65,6 +66,7 @@ def verify(
         found.log.verify()
         if isinstance(found, OfficePlace):
             check_outbox(found)
+            check_reports(found)
     check_heads([found.log for found in chosen], wanted)
     return {"stores": [summary(found) for found in chosen], "heads": len(wanted)}
 

@@ -123,6 +123,7 @@ SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
     default="",
     help=_("option.credit_code"),
 )
+@click.option("--address", metavar="TEXT", default="", help=_("option.address"))
 @click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
 @click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
 @operator_option
@@ -175,7 +176,7 @@ def _lost(before: Merchant, made: Merchant) -> list[str]:
     gone = [m["agent"] for m in before.mandates if m["agent"] not in agents]
     texts = [
         f"--{name.replace('_', '-')}"
-        for name in ("owner_id", "phone", "phone_changed", "credit_code")
+        for name in ("owner_id", "phone", "phone_changed", "credit_code", "address")
         if getattr(before, name) and not getattr(made, name)
     ]
     return [*texts, *(f"--mandate {agent}" for agent in gone)]

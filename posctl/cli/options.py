@@ -63,6 +63,16 @@ class PhoneNumber(_Shaped):
         return super().convert(bare, param, ctx) if bare else ""
 
 
+class Reference(_Shaped):
+    """What somebody else's desk calls a report; no long row of digits, which may be an
+    account."""
+
+    name = "text"
+    shape = re.compile(r"(?!.*[0-9]{12})[0-9A-Za-z][0-9A-Za-z._/-]{0,63}")
+    message = _("usage.reference")
+    upper = False
+
+
 class CreditCode(click.ParamType[str]):
     """A company's unified social credit code (GB 32100-2015), 18 characters. One whose
     check character is wrong is taken: some were issued so (R25)."""

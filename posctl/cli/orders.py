@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from posctl.change.states import Terminal
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
@@ -16,11 +18,19 @@ from posctl.cli.options import (
     operator_option,
     order_argument,
 )
-from posctl.cli.people import find_in_place, newest_orders, office_session
+from posctl.cli.people import (
+    find_in_place,
+    newest_orders,
+    office_place,
+    office_session,
+)
 from posctl.cli.text.messages import _
-from posctl.cli.views import order_row, order_view, shown_before_approval, what_next
+from posctl.cli.views import order_row, order_view, what_next
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock, stamp
+
+if TYPE_CHECKING:
+    from posctl.change.order import Order
 
 
 @group("help.orders")
@@ -86,7 +96,7 @@ def expire(console: Console, home: Path, operator: str | None) -> Json:
 @order_argument
 def erase(console: Console, home: Path, operator: str | None, number: str) -> Json:
     from posctl.change.erase import ERASE_WORD, check_erasable, erase_order
-    from posctl.cli.people import field_place, office_place
+    from posctl.cli.people import field_place
 
     session = office_session(console, home, operator)
     places = [field_place(console, home), office_place(console, home)]
@@ -105,5 +115,18 @@ def show(console: Console, home: Path, number: str) -> Json:
         {"position": e.position, "time": e.time, "event": e.kind}
         for e in place.log.events(number)
     ]
-    shown = {**order_view(order), "new": shown_before_approval(order)}
+    shown = {**order_view(order), "tasks": _tasks(console, home, order)}
     return {**shown, "next": what_next(order), "events": events}
+
+
+def _tasks(console: Console, home: Path, order: Order) -> list[str]:
+    """What is still open after the change took effect."""
+    from posctl.office.reports import is_open
+
+    office = office_place(console, home)
+    known = office.log.projection(order.number)
+    found = {
+        "terminal": bool(order.effective_at) and order.terminal is Terminal.PENDING,
+        "report": known is not None and is_open(office, order),
+    }
+    return [task for task, still in found.items() if still]

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "receipt": "posctl.cli.receipt:receipt",
     "audit": "posctl.cli.audit:audit",
     "outbox": "posctl.cli.outbox:outbox",
+    "report": "posctl.cli.report:report",
     "merchant": "posctl.cli.merchant:merchant",
     "profile": "posctl.cli.profile:profile",
     "operator": "posctl.cli.operator:operator",

@@ -173,11 +173,13 @@ class Terms(Table, frozen=True):
 
 class OrderRules(Table, frozen=True):
     """Days from PROPOSED to EXPIRED, how long before that it is `due` (R34), and after
-    how many an order that has ended may be erased (R50)."""
+    how many an order that has ended may be erased (R50). ``report``: whom a change that
+    took effect is reported to; empty: nobody (R46)."""
 
     valid_days: Positive
     due_days: Count
     retention_days: Count
+    report: str = ""
 
 
 class Poll(Table, frozen=True):

@@ -277,6 +277,8 @@ class Commit:
             self.place.person.tell("commit.not_listed", tid=order.tid, mid=order.mid)
         self.journal.append("readback.done", evidence)
         self.place.person.tell("commit.effective", mask=order.new_mask)
+        if to := self.place.profile.order.report:
+            self.place.person.tell("commit.report", to=to)
 
     def _account_shown(self) -> Json:
         if Capability.READ_BINDING not in self.application.provider.capabilities:

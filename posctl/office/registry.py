@@ -16,7 +16,8 @@ class Merchant:
     """``name`` of the company or shop, ``owner`` its legal person; ``phone`` is the
     number on file, ``phone_changed`` the day it last changed, or ``""``; a mandate is
     agent, scope and last day; ``owner_id`` is the keyed hash of the owner's ID number,
-    or ``""``; ``credit_code`` the company's (GB 32100), or ``""``."""
+    or ``""``; ``credit_code`` the company's (GB 32100), or ``""``; ``address``: where
+    its terminals are, or ``""``."""
 
     mid: str
     subject: str
@@ -27,6 +28,7 @@ class Merchant:
     mandates: tuple[dict[str, str], ...] = ()
     owner_id: str = ""
     credit_code: str = ""
+    address: str = ""
 
 
 def _path(place: OfficePlace, mid: str) -> Path:

@@ -332,18 +332,26 @@ class EventLog:
         return _json(row[0]) if row else None
 
     def projections(
-        self, *, newest: int | None = None, since: str = "", **parts: Iterable[str]
+        self,
+        *,
+        newest: int | None = None,
+        since: str = "",
+        but: Iterable[str] = (),
+        **parts: Iterable[str],
     ) -> list[Json]:
         """Of all orders, oldest first; or of those that fit.
 
         Args:
             newest: at most so many, those that this store met last.
             since: effective at that time (as ``stamp`` writes it) or later.
+            but: not those orders.
             parts: names of ``LOOKED_UP``, with the values that fit.
         """
         found = [(_part_in(name), json.dumps([*v])) for name, v in parts.items()]
         if since:
             found.append(("effective_at >= ?", since))
+        if without := [*but]:
+            found.append((_NOT_AMONG, json.dumps(without)))
         where = " AND ".join(["1", *(sql for sql, _value in found)])
         limit = -1 if newest is None else newest
         rows = self._rows(
@@ -492,6 +500,9 @@ class EventLog:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+_NOT_AMONG = "order_id NOT IN (SELECT value FROM json_each(?))"
 
 
 def _part_in(name: str) -> str:

@@ -98,6 +98,8 @@ def ask_everything(tell: Teller, tmp_path: Path) -> None:
     tell("change", "commit", number)
     tell("change", "resume", number, *port, answers=("SETTLE",))
     tell("change", "confirm", number, *port)
+    tell("report", "list")
+    tell("report", "confirm", number, "--reference", "QS-2026/11")
     tell("orders", "list")
     tell("orders", "show", number)
     receipt = str(tmp_path / "receipt.json")
@@ -181,6 +183,7 @@ def test_no_console_stops_a_command(rare: Site, console: str, tmp_path: Path) ->
 GROUPS = {
     *("", "terminal", "card", "binding", "change", "orders", "receipt", "explain"),
     *("merchant", "profile", "config", "approval", "audit", "outbox", "operator"),
+    "report",
 }
 APART = {"setup", "demo", "emulate", "change propose"}
 """Asked below."""

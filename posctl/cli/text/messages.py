@@ -91,6 +91,9 @@ MESSAGES: dict[str, str] = {
     "help.audit.verify": "Check both chains and the projection, and that heads"
     " carried outside are known.",
     "help.audit.export": "Write every event of a place, its head signed.",
+    "help.report": "What the clearing institution is to be told of a change.",
+    "help.report.list": "List the changes in effect that were not reported yet.",
+    "help.report.confirm": "Record, signed, that a change was reported.",
     "help.outbox": "What the old and the new contact are told, at least once.",
     "help.outbox.list": "List the messages that were not delivered yet.",
     "help.outbox.deliver": "Deliver them to a file or a command.",
@@ -210,6 +213,9 @@ MESSAGES: dict[str, str] = {
     "option.place": "Of this place.",
     "option.due_days": "Days ahead; otherwise the profile's.",
     "option.ics": "Write an iCalendar file too.",
+    "option.reference": "What the institution calls the report: letters, digits,"
+    " . _ / -.",
+    "option.address": "Where its terminals are installed.",
     "option.to_file": "Append them to this file, one JSON object a line.",
     "option.command": "Run this for each, the JSON on its standard input.",
     "option.corporate": "The new account is a company's, not a card.",
@@ -227,6 +233,8 @@ MESSAGES: dict[str, str] = {
     "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
     " makes one, or `posctl config set --shop NAME`",
     "usage.shop_name": "a shop has a name",
+    "usage.reference": "a reference has up to 64 letters, digits, . _ / - and no row of"
+    " twelve digits or more, which could be an account",
     "usage.phone": "a phone number has 5 to 18 digits",
     "usage.credit_code": "a credit code has 18 digits and letters, without"
     " I, O, S, V, Z",
@@ -300,6 +308,7 @@ MESSAGES: dict[str, str] = {
     "commit.status": "provider says {raw}: {state}",
     "commit.not_listed": "warning: the provider does not list terminal {tid} under"
     " merchant {mid} any more",
+    "commit.report": "  to be reported to: {to} (posctl report list)",
     "commit.effective": "EFFECTIVE: takings go to {mask}",
     "receipt.issued": "receipt of order {order} signed",
     "slip.receipt": "Receipt: settlement account changed",

@@ -82,6 +82,18 @@ ERRORS: dict[str, tuple[str, str]] = {
         "not a head: {text}",
         "64 hexadecimal digits, a receipt, or an order file",
     ),
+    "report.not_due": (
+        "order {order} ({state}) is not to be reported",
+        "posctl report list shows what is",
+    ),
+    "report.other_reference": (
+        "order {order} was reported before, by {name}, under reference {reference}",
+        "nothing was recorded; if it was reported twice, tell the institution",
+    ),
+    "report.altered": (
+        "what is kept of the report of order {order} is no signed word of an operator",
+        "ask who had access to the office's files; the order's events are not touched",
+    ),
     "outbox.where": (
         "where are the messages to go?",
         "--to-file FILE or --command COMMAND",
