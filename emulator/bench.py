@@ -123,6 +123,7 @@ class Scenario:
         audit: seconds from the signature to the provider's decision.
         reject: the new account is closed, so the audit fails.
         wrong_terminal: the provider knows the terminal under another number.
+        unbound: the merchant has no settlement account yet.
         transactions: the open batch in fen.
         baud, wrong_baud: as in ``TerminalConfig``.
         till: whose terminal it is.
@@ -134,6 +135,7 @@ class Scenario:
     audit: float = 0.3
     reject: bool = False
     wrong_terminal: bool = False
+    unbound: bool = False
     transactions: tuple[int, ...] = (12800, 3550, -550)
     baud: int = 9600
     wrong_baud: str = "silence"
@@ -183,6 +185,7 @@ class Bench:
         tmk = secrets.token_bytes(16)
         till, ledger = self.scenario.till, self.ledger
         tid = "11999999" if self.scenario.wrong_terminal else till.tid
+        bound = "" if self.scenario.unbound else till.old_number
         for number in (till.old_number, OLD_NUMBER, NEW_NUMBER, CREDIT_NUMBER):
             ledger.accounts[number] = BankAccount(
                 number, OPERATOR, id_number=ID_NUMBER, mobile=MOBILE
@@ -192,7 +195,7 @@ class Bench:
         ledger.accounts[COMPANY_NUMBER] = company
         ledger.branches[BRANCH] = "中国工商银行总行"
         ledger.merchants[till.mid] = Merchant(
-            till.mid, NAME, OPERATOR, till.old_number, BRANCH, till.version
+            till.mid, NAME, OPERATOR, bound, BRANCH, till.version
         )
         record = TerminalRecord(tid, till.mid, till.serial, tmk, till.batch)
         ledger.terminals[tid] = record

@@ -3,7 +3,8 @@
 No public terminal protocol and no ISO 8583 message knows a settlement account. So
 the host of the emulator puts this tag into a parameter download, the terminal keeps
 it as an opaque parameter and shows it as a variable. It holds the masked account,
-its version and a MAC that only the acquirer and the office can check.
+its version and a MAC that only the acquirer and the office can check. An empty mask
+says that no account was bound yet; its version is 0.
 
 Wire: BER-TLV template E0 { 80 mask (ASCII), 81 version (4 bytes), 82 MAC (8 bytes) },
 shown on terminals as hexadecimal.
@@ -29,6 +30,11 @@ class BindingTag:
     mask: str
     version: int
     mac: bytes
+
+    @property
+    def unbound(self) -> bool:
+        """The acquirer says that it has no account for this terminal (R16)."""
+        return not self.mask
 
     @classmethod
     def issue(
@@ -75,9 +81,12 @@ class BindingTag:
         if set(parts) != {_MASK, _VERSION, _MAC} or len(parts[_MAC]) != MAC_SIZE:
             raise RemoteError("binding tag: parts 80, 81, 82 expected")
         shown = parts[_MASK].decode("ascii", "replace")
-        if not shown or set(shown) - set("0123456789*"):
+        if set(shown) - set("0123456789*"):
             raise RemoteError("binding tag: digits and * expected", field="80")
-        return cls(shown, int.from_bytes(parts[_VERSION], "big"), parts[_MAC])
+        version = int.from_bytes(parts[_VERSION], "big")
+        if bool(shown) is not bool(version):
+            raise RemoteError("binding tag: no mask is version 0", field="81")
+        return cls(shown, version, parts[_MAC])
 
 
 def _mac(key: bytes, mid: str, tid: str, mask: str, version: int) -> bytes:

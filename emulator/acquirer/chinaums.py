@@ -253,6 +253,8 @@ class AccountChangeService:
         if fields["alter_bank_no"] not in self._ledger.branches:
             raise RequestError(wire.BAD_FIELD, "unknown branch", field="alter_bank_no")
         old = _text(fields, "bank_acct_no", optional=True)
+        if not merchant.account:
+            raise RequestError(wire.REFUSED, "no account to alter", field="mer_no")
         if old and old != merchant.account:
             raise RequestError(
                 wire.REFUSED, "old account differs", field="bank_acct_no"

@@ -57,7 +57,8 @@ class BankAccount:
 
 @dataclass
 class Merchant:
-    """``mid`` has 15 characters; ``account`` is the settlement account's number."""
+    """``mid`` has 15 characters; ``account`` is the settlement account's number, or
+    ``""``: it has none yet."""
 
     mid: str
     name: str
@@ -142,8 +143,8 @@ class Ledger:
                 self.tag_key,
                 mid=merchant.mid,
                 tid=tid,
-                mask=mask(merchant.account),
-                version=merchant.version,
+                mask=mask(merchant.account) if merchant.account else "",
+                version=merchant.version if merchant.account else 0,
             )
 
     def change_account(self, mid: str, number: str, *, request: int) -> None:

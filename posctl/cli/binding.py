@@ -55,7 +55,7 @@ def show(
         "mid": found.mid,
         "mid_verdict": verdict["mid"],
         "list_fetched": found.listed.fetched,
-        "account": found.tag.mask if found.tag else None,
+        "account": (found.tag.mask or None) if found.tag else None,
         "account_version": found.tag.version if found.tag else None,
         "account_verdict": _verdict(found.tag, last),
         "order": last.number if last else None,
@@ -72,6 +72,8 @@ def _last_effective(orders: list[Order], mid: str) -> Order | None:
 
 def _verdict(tag: BindingTag | None, last: Order | None) -> str:
     """The terminal's account against the last change known here (R2): never a guess."""
+    if tag is not None and tag.unbound:
+        return "UNBOUND"
     if tag is None or last is None:
         return "unknown"
     if (tag.mask, tag.version) == (last.old_mask, last.old_version):

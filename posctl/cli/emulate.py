@@ -44,6 +44,7 @@ def scenario_options(body: Any) -> Any:
         ),
         click.option("--reject", is_flag=True, help=_("option.reject")),
         click.option("--wrong-terminal", is_flag=True, help=_("option.wrong_terminal")),
+        click.option("--unbound", is_flag=True, help=_("option.unbound")),
     )(body)
 
 
@@ -66,6 +67,7 @@ def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
             if not console.as_json:
                 click.echo("\n".join(to_paste(bench)), err=True)
                 tell_answers(console, bench)
+                tell_end(console, directory)
             with console.working().silent():
                 while not stopped.wait(0.5):
                     pass
@@ -77,7 +79,14 @@ def tell_answers(console: Console, bench: Bench) -> None:
     with bench.ledger.locked() as ledger:
         old = ledger.merchants[MID].account
     known = {"branch": BRANCH, "mobile": MOBILE, "digits": NEW_NUMBER[-4:]}
-    console.tell("emulate.answers", old=old, **known)
+    console.tell("emulate.answers", old=old or "-", **known)
+
+
+def tell_end(console: Console, directory: Path | None) -> None:
+    if directory is None:
+        console.tell("emulate.removed")
+    else:
+        console.tell("emulate.kept", folder=directory)
 
 
 def _free_home(folder: Path) -> Path:

@@ -254,7 +254,7 @@ class Rehearsal:
             "tid": facts.tid,
             "serial": facts.identity.serial,
             "model": facts.identity.model,
-            "account": facts.tag.mask if facts.tag else None,
+            "account": (facts.tag.mask or None) if facts.tag else None,
             "transactions": facts.totals.count,
             "amount": str(facts.totals.amount),
         }

@@ -134,7 +134,7 @@ def _read(opened: Opened) -> Json:
         "amount": str(totals.amount),
         "last_settlement": values.get("last_settlement"),
         "clock": values.get("clock"),
-        "account": tag.mask if tag else None,
+        "account": (tag.mask or None) if tag else None,
         "account_version": tag.version if tag else None,
     }
 

@@ -112,9 +112,10 @@ def made_up(shown: str | None) -> str:
 
 
 def till_of(facts: Facts, profile: Profile) -> Till:
-    """The emulated terminal that begins as the real one was found."""
-    identity, tag = facts.identity, facts.tag
-    named = profile.terminal.variables
+    """The emulated terminal that begins as the real one was found; bound, where that
+    one is not: there would be nothing to rehearse."""
+    identity, named = facts.identity, profile.terminal.variables
+    tag = facts.tag if facts.tag and not facts.tag.unbound else None
     return Till(
         mid=facts.mid,
         tid=facts.tid,
@@ -125,7 +126,7 @@ def till_of(facts: Facts, profile: Profile) -> Till:
         batch=facts.batch,
         old_number=made_up(tag.mask if tag else None),
         version=tag.version if tag else 1,
-        tag="garbage" if facts.has_garbage else "shown" if tag else "none",
+        tag="garbage" if facts.has_garbage else "shown" if facts.tag else "none",
         clock_ahead=facts.clock_ahead,
         aliases=tuple((theirs, _EMULATED[ours]) for ours, theirs in named.items()),
         pictures=tuple(document.kind for document in profile.documents),

@@ -113,7 +113,7 @@ def _is_new(order: Order, tag: BindingTag | None) -> bool:
 
     A third account is a disagreement, not a lag.
     """
-    if tag is None or tag.version == order.old_version:
+    if tag is None or tag.unbound or tag.version == order.old_version:
         return False
     if tag.mask != order.new_mask:
         raise CheckFailed(

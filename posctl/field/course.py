@@ -194,14 +194,17 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
         tid=found.tid,
         mid=found.mid,
         serial=found.identity.serial or "?",
-        mask=found.tag.mask if found.tag else "?",
+        mask=(found.tag.mask or "-") if found.tag else "?",
     )
     return found
 
 
 def open_order(session: Session, found: Look, means: Means) -> Journal:
-    """Raises CheckFailed ``order.open``, ``order.at_office``, ``order.unconfirmed``."""
+    """Raises CheckFailed ``order.open``, ``order.at_office``, ``order.unconfirmed``;
+    OtherChannel ``look.unbound``: there is nothing to change yet (R16)."""
     place = session.place
+    if found.tag is not None and found.tag.unbound:
+        raise OtherChannel("look.unbound", tid=found.tid, mid=found.mid)
     for other in place.orders_at(found.mid, found.tid):
         same = other.mid in ("", found.mid) or other.tid == found.tid
         if same and other.blocks:

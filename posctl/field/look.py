@@ -45,7 +45,7 @@ class Look:
             "serial": self.identity.serial,
             "model": self.identity.model,
             "firmware": self.identity.firmware,
-            "old_mask": self.tag.mask if self.tag else None,
+            "old_mask": (self.tag.mask or None) if self.tag else None,
             "old_version": self.tag.version if self.tag else None,
             "tag": self.tag.to_hex() if self.tag else None,
             "list_fetched": self.listed.fetched,
@@ -123,6 +123,18 @@ def check_merchant(identity: TerminalIdentity, expected: str | None) -> None:
             mid=identity.mid,
             expected=expected,
         )
+
+
+def check_unbound(found: Look) -> None:
+    """Before a first account is asked for: the terminal says that it has none (R16).
+
+    Raises:
+        CheckFailed: ``bind.bound``: it has one; ``bind.unknown``: it cannot tell.
+    """
+    if found.tag is None:
+        raise CheckFailed("bind.unknown", tid=found.tid)
+    if not found.tag.unbound:
+        raise CheckFailed("bind.bound", tid=found.tid, mask=found.tag.mask)
 
 
 def _check(place: FieldPlace, found: Look) -> None:

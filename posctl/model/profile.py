@@ -29,6 +29,7 @@ Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
 Subject = Literal["micro", "individual", "enterprise", "government", "other"]
 AccountKind = Literal["card", "corporate"]
 Channel = Literal["device", "app", "web", "counter", "agent"]
+OtherWay = Literal["app", "web", "counter", "agent"]
 Checker = Literal["office", "merchant", "colleague"]
 Ask = Literal["branch", "mobile", "bank", "area", "holder", "id_number"]
 
@@ -220,8 +221,9 @@ class Pinned(Table, frozen=True):
 
 
 class Profile(Table, frozen=True, kw_only=True):
-    """A provider's rules. ``sha256`` is of the whole signed text: two texts of one
-    version differ in it. ``warn_days``: older than that, it should be looked at."""
+    """A provider's rules. ``channels``: where an account is changed; ``bind_channels``:
+    where a merchant that has none gets its first (R16). ``sha256`` is of the whole
+    signed text: two texts of one version differ in it."""
 
     name: Name
     version: Positive
@@ -230,6 +232,7 @@ class Profile(Table, frozen=True, kw_only=True):
     provider: str
     licence: str
     channels: Annotated[tuple[Channel, ...], msgspec.Meta(min_length=1)]
+    bind_channels: Annotated[tuple[OtherWay, ...], msgspec.Meta(min_length=1)]
     not_used: NotUsed = NotUsed()
     labels: dict[str, str]
     menus: dict[str, str]

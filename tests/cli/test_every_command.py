@@ -185,7 +185,7 @@ GROUPS = {
     *("merchant", "profile", "config", "approval", "audit", "outbox", "operator"),
     "report",
 }
-APART = {"setup", "demo", "emulate", "change propose"}
+APART = {"setup", "demo", "emulate", "change propose", "change bind"}
 """Asked below."""
 NEEDS_MORE = {
     *("change amount", "change push", "orders erase", "profile sign"),

@@ -206,6 +206,19 @@ def test_the_old_account_may_be_left_out(world: World) -> None:
     assert world.provider.query(MID, reg_id, soon()).raw == "00"
 
 
+@pytest.mark.req("R16")
+@pytest.mark.parametrize("old", [None, AccountNumber(OLD)])
+def test_a_merchant_without_an_account_has_none_to_alter(
+    world: World, old: AccountNumber | None
+) -> None:
+    with world.ledger.locked() as ledger:
+        ledger.merchants[MID].account = ""
+    request = replace(world.request(), old=old)
+    refused = refusal(world.provider.apply, request, "A1", soon())
+    assert refused == ("provider.refused", "2000")
+    assert world.ledger.applications == {}
+
+
 # Lookups and pictures.
 
 

@@ -1,4 +1,5 @@
-"""`posctl change plan | checklist | notices | watch`: before a change, and after it."""
+"""`posctl change plan | checklist | notices | bind | watch`: before a change, and after
+it."""
 
 from __future__ import annotations
 
@@ -11,8 +12,16 @@ import click
 from posctl.cli.change.group import change
 from posctl.cli.command import command
 from posctl.cli.console import Console
-from posctl.cli.options import home_option, operator_option, profile_option
-from posctl.cli.people import office_session, profile_to_read_with
+from posctl.cli.devices import choose_port
+from posctl.cli.options import (
+    home_option,
+    merchant_option,
+    operator_option,
+    port_option,
+    profile_option,
+    shop_option,
+)
+from posctl.cli.people import field_place, office_session, profile_to_read_with
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 from posctl.model.clock import SystemClock, stamp
@@ -82,9 +91,7 @@ def checklist(
         "account": account,
         "channels": list(found.channels),
         "labels": found.labels,
-        "documents": [
-            {"kind": d.kind, "label": d.label} for d in found.documents_for(account)
-        ],
+        "documents": documents(found, account),
         "asks": list(found.account.asks),
         "old_account": found.account.old,
         "not_used": {
@@ -108,6 +115,55 @@ def checklist(
         "advice": list(found.advice),
         "contacts": found.contacts,
         "notices": _notices(found, SystemClock().now()),
+    }
+
+
+def documents(profile: Profile, account: str) -> list[Json]:
+    """What is wanted for an account of that kind."""
+    wanted = profile.documents_for(account)
+    return [{"kind": d.kind, "label": d.label} for d in wanted]
+
+
+@command(change, "bind", "help.change.bind")
+@shop_option
+@port_option
+@merchant_option
+@click.option("--corporate", is_flag=True, help=_("option.corporate"))
+@home_option
+def bind(
+    console: Console,
+    home: Path,
+    shop: str | None,
+    port: str | None,
+    merchant: str | None,
+    corporate: bool,
+) -> Json:
+    """The way to the first account: no provider here has a call for it (R16).
+
+    Raises:
+        CheckFailed: ``bind.bound``, ``bind.unknown``; nothing is guessed.
+    """
+    from posctl.field.look import check_unbound, look, open_driver
+
+    place = field_place(console, home)
+    address = choose_port(port)
+    console.waiting("wait.terminal", port=address)
+    driver = open_driver(place, address)
+    try:
+        found = look(place, driver, merchant=merchant)
+    finally:
+        driver.close()
+    check_unbound(found)
+    profile = place.profile
+    console.tell("bind.elsewhere", mid=found.mid, provider=profile.provider)
+    return {
+        "mid": found.mid,
+        "tid": found.tid,
+        "serial": found.identity.serial,
+        "channels": list(profile.bind_channels),
+        "menus": profile.menus,
+        "contacts": profile.contacts,
+        "documents": documents(profile, "corporate" if corporate else "card"),
     }
 
 

@@ -10,6 +10,7 @@ import click
 
 from posctl.change.states import FREEZE_REASONS, Holder, State
 from posctl.cli.change.group import change
+from posctl.cli.change.outlook import documents
 from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.options import home_option, operator_option, order_argument
@@ -149,8 +150,5 @@ def handoff(console: Console, home: Path, operator: str | None, number: str) -> 
         "channels": [c for c in profile.channels if c != "device"] or ["counter"],
         "menus": profile.menus,
         "contacts": profile.contacts,
-        "documents": [
-            {"kind": d.kind, "label": d.label}
-            for d in profile.documents_for(order.account_type)
-        ],
+        "documents": documents(profile, order.account_type),
     }

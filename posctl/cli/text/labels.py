@@ -275,6 +275,7 @@ VALUES: dict[str, str] = {
     "agrees": "agrees",
     "lags": "lags behind",
     "mismatch": "MISMATCH",
+    "UNBOUND": "UNBOUND",
     "in force": "in force",
     "example": "example",
     "revoked": "revoked",

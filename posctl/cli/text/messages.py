@@ -126,6 +126,7 @@ MESSAGES: dict[str, str] = {
     "help.change.plan": "Show when a change may be made next.",
     "help.change.checklist": "Show everything that a change will want, before"
     " anything is typed.",
+    "help.change.bind": "Where a terminal that has no account yet gets its first.",
     "help.change.watch": "Look at the bindings again at the provider, after changes"
     " (office).",
     "help.change.cancel": "Withdraw ORDER before the provider has heard of it.",
@@ -197,6 +198,7 @@ MESSAGES: dict[str, str] = {
     "option.audit": "Seconds that the provider's audit takes.",
     "option.reject": "The provider's audit will reject every application.",
     "option.wrong_terminal": "The terminal is not in the provider's list.",
+    "option.unbound": "The merchant has no settlement account yet.",
     "option.open_ports": "Where no network namespace can be had: let the virtual"
     " reader listen on all addresses of this machine.",
     "option.tid": "Of this terminal of the merchant.",
@@ -357,8 +359,10 @@ MESSAGES: dict[str, str] = {
     "word.colon": ":",
     "account.differs": "the two entries differ: type both again",
     "emulate.answers": "\n  Its answers: present account {old}, branch {branch}, mobile"
-    " {mobile}; last four digits of the card {digits}."
-    "\n  Stopping it removes all this, the set-up too; --directory FOLDER keeps it.",
+    " {mobile}; last four digits of the card {digits}.",
+    "emulate.removed": "  Stopping it removes all this, the set-up too;"
+    " --directory FOLDER keeps it.",
+    "emulate.kept": "  Stopping it leaves what is in {folder}.",
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
     "propose.advice": "advice: {advice}",
@@ -372,6 +376,8 @@ MESSAGES: dict[str, str] = {
     "profile.no_licence": "warning: profile {name} names no licence of {provider}",
     "erase.confirm": "\n  The sealed numbers of {order} will be gone for good; the"
     " log stays.",
+    "bind.elsewhere": "merchant {mid} has no account yet: {provider} takes the first"
+    " one by another channel; what is wanted there:",
     "handoff.closed": "order {order} is closed: what follows is for the other channel",
     "commit.payment": "the provider sends a small amount to the new account",
     "commit.submitted": "application {application} taken: COMMIT POINT",
@@ -475,6 +481,7 @@ WARNINGS = frozenset(
 
 ALWAYS_SAID = frozenset(
     {"approve.shown", "document.wanted", "emulate.answers", "emulate.ready"}
+    | {"emulate.removed", "emulate.kept"}
     | {"rehearse.nothing_changed"}
     | {"preflight.batch", "propose.terms"}
 )

@@ -11,6 +11,19 @@ ERRORS: dict[str, tuple[str, str]] = {
         "terminal {tid} is of merchant {mid}, not of {expected}",
         "go to the right terminal, or correct --merchant or the shop's settings",
     ),
+    "look.unbound": (
+        "merchant {mid} has no settlement account yet, says its terminal {tid}:"
+        " there is none to change",
+        "posctl change bind tells where it gets its first",
+    ),
+    "bind.bound": (
+        "terminal {tid} is bound to {mask}: a first account is not what it needs",
+        "posctl change run",
+    ),
+    "bind.unknown": (
+        "terminal {tid} cannot tell whether its merchant has an account",
+        "ask the provider, or change the account it has: posctl change run",
+    ),
     "look.unknown": (
         "the terminal cannot tell its {item}, and the profile needs it",
         "use a terminal application that tells it",
