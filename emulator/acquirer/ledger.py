@@ -42,6 +42,7 @@ class BankAccount:
     Args:
         id_number: the holder's; ``""``: the bank has none.
         mobile: the number the bank has for the account; ``""``: it has none.
+        account_class: ``I``, ``II`` or ``III`` (PBOC notice 302 of 2016).
         issuer_code: the code (field 39) that the bank answers in place of a check of
             elements; ``""``: it checks them.
     """
@@ -53,6 +54,7 @@ class BankAccount:
     id_number: str = field(default="", repr=False)
     mobile: str = field(default="", repr=False)
     issuer_code: str = ""
+    account_class: str = "I"
 
 
 @dataclass
@@ -166,6 +168,8 @@ def objection(account: BankAccount | None, merchant: Merchant) -> str:
         return "account does not exist"
     if not account.is_open:
         return "account is closed"
+    if account.account_class != "I":
+        return f"{account.account_class}类账户不能作为结算账户"
     return (
         "" if account.holder == merchant.owner(account.kind) else "account name differs"
     )

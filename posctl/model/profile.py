@@ -74,12 +74,14 @@ class IdentityRules(Table, frozen=True):
 
 class AccountRules(Table, frozen=True):
     """``old``: whether the old number is asked for. ``asks``: what else the provider's
-    call needs. ``types``: which accounts a merchant of each type may have (R13)."""
+    call needs. ``types``: which accounts a merchant of each type may have; ``classes``:
+    which classes of a person's account, where the step of that name is made (R13)."""
 
     old: Literal["required", "not used"]
     asks: tuple[Ask, ...]
     least_age: Count
     types: dict[Subject, tuple[AccountKind, ...]]
+    classes: tuple[Literal["I", "II", "III"], ...] = ()
 
 
 class Document(Table, frozen=True):
@@ -265,6 +267,8 @@ class Profile(Table, frozen=True, kw_only=True):
         steps = factors(self.verification.steps)
         if "clock" in steps and self.terminal.clock is None:
             raise ValueError("terminal.clock: missing, the step clock needs it")
+        if "account_class" in steps and not self.account.classes:
+            raise ValueError("account.classes: missing, account_class needs them")
         if "elements" in steps and not ELEMENTS <= set(self.account.asks):
             raise ValueError("account.asks: elements needs holder, id_number, mobile")
 

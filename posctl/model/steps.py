@@ -35,6 +35,7 @@ STEPS: dict[str, Stage] = {
     "old_account": Stage.APPROVAL,
     "office_caps": Stage.APPROVAL,
     "chip_proof": Stage.APPROVAL,
+    "account_class": Stage.APPROVAL,
     "same_name": Stage.APPROVAL,
     "elements": Stage.APPROVAL,
     "otp": Stage.APPROVAL,

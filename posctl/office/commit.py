@@ -34,7 +34,13 @@ from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
 from posctl.office.steps.identity import check_identity
-from posctl.providers import ApplicationStatus, Capability, Need, Progress
+from posctl.providers import (
+    ApplicationStatus,
+    Capability,
+    Need,
+    Progress,
+    is_lesser_class,
+)
 from posctl.store.eventlog import Event
 from protocols.sensitive import consistent
 
@@ -204,7 +210,8 @@ class Commit:
         Raises:
             NotYetEffective: ``commit.pending``, with the state reached.
             StateUnknown: ``commit.unknown``.
-            Refused: ``provider.rejected``, with the provider's reason.
+            Refused: ``provider.rejected`` or ``provider.account_class``, with the
+                provider's reason.
         """
         person, clock = self.place.person, self.place.clock
         every = self.place.profile.poll.every_seconds
@@ -327,13 +334,14 @@ class Commit:
             self.journal.append(kind, evidence)
             self.place.person.tell("commit.status", raw=status.raw, state=reached)
         if status.progress is Progress.REJECTED:
-            raise Refused(
-                "provider.rejected",
-                namespace=self.place.profile.provider,
-                raw=status.raw,
-                reason=status.reason or "-",
-            )
+            raise self._rejected(status)
         return status.progress
+
+    def _rejected(self, status: ApplicationStatus) -> Refused:
+        lesser = is_lesser_class(status.reason)
+        code = "provider.account_class" if lesser else "provider.rejected"
+        said = {"raw": status.raw, "reason": status.reason or "-"}
+        return Refused(code, namespace=self.place.profile.provider, **said)
 
     def _undecided(self) -> NotYetEffective | StateUnknown:
         order = self.journal.order

@@ -27,6 +27,7 @@ _ADAPTERS: Mapping[str, str] = {
 _GROUP = "posctl.providers"
 _DIGITS = re.compile(r"\d(?:[^0-9A-Za-z]{0,2}\d){5,}[Xx]?")
 _LONGEST_TEXT = 200
+_LESSER_CLASS = re.compile(r"(?<![A-Z0-9])(?:III?|2|3|二|三)\s*类")
 
 
 class Capability(StrEnum):
@@ -342,3 +343,10 @@ def printable(text: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in plain)
     hidden = _DIGITS.sub(lambda m: mask(re.sub("[^0-9A-Za-z]", "", m[0])), plain)
     return hidden[:_LONGEST_TEXT]
+
+
+def is_lesser_class(reason: str) -> bool:
+    """Whether a provider's words for a rejection speak of an account of Class II or III:
+    none here has a code for it (R13)."""
+    plain = unicodedata.normalize("NFKC", reason).upper()
+    return _LESSER_CLASS.search(plain) is not None

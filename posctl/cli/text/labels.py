@@ -352,6 +352,7 @@ VALUES: dict[str, str] = {
     "direct": "direct",
     "inverse": "inverse",
     "chip_proof": "proof of the chip",
+    "account_class": "class of the account",
     "hash": "wrong hash",
     "header": "not signed by that key",
     "trailer": "no trailer",

@@ -253,6 +253,7 @@ MESSAGES: dict[str, str] = {
     "ask.branch": "Bank code of the new account's branch (12 digits)",
     "ask.mobile": "Mobile number that the bank has for the account (not shown)",
     "ask.pictures": "Folder with the pictures",
+    "ask.class": "Class of account {mask} by the bank's papers (I, II, III)",
     "ask.last_four": "Last four digits of the new number, from the merchant's paper",
     "ask.amount": "Amount that arrived on the new account, in yuan (as 0.10)",
     "ask.expiry": "Date on which it expires, or nothing if it has none: {label}",

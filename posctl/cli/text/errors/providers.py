@@ -107,6 +107,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the provider rejected the change: {namespace}/{raw} {reason}",
         "the old account stays; correct it in a new order",
     ),
+    "provider.account_class": (
+        "the provider takes no account of this class: {namespace}/{raw} {reason}",
+        "the old account stays; the bank can make it Class I, or give another account",
+    ),
     "provider.contradicts": (
         "the provider refused a signature that may be there already: {raw}",
         "posctl change resume {order} asks what is true",

@@ -20,6 +20,16 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the terminal's clock is more than {limit} minutes off: it shows {shown}",
         "have it sign in to its host, then try again",
     ),
+    "account.class": (
+        "an account of Class {account_class} cannot be settled to; the provider takes"
+        " Class {allowed}",
+        "the bank can make it Class I, or give another account, in a new order",
+    ),
+    "account.class_form": ("a class is I, II or III", "type it once more"),
+    "account.class_unknown": (
+        "nobody told which class of account it is",
+        "the merchant asks the bank; then posctl change approve again",
+    ),
     "mandate.missing": (
         "no mandate of {agent} is registered for merchant {mid}",
         "the office: posctl merchant register {mid} --mandate AGENT:DAY",
