@@ -44,6 +44,8 @@ class BankAccount:
         mobile: the number the bank has for the account; ``""``: it has none.
         issuer_code: the code (field 39) that the bank answers in place of a check of
             elements; ``""``: it checks them.
+        payment_code: the same in place of crediting a payment of 0.01; ``""``: it
+            credits it where the name is the holder's.
     """
 
     number: str
@@ -53,6 +55,7 @@ class BankAccount:
     id_number: str = field(default="", repr=False)
     mobile: str = field(default="", repr=False)
     issuer_code: str = ""
+    payment_code: str = ""
 
 
 @dataclass
