@@ -32,8 +32,11 @@ Channel = Literal["device", "app", "web", "counter", "agent"]
 Checker = Literal["office", "merchant", "colleague"]
 Ask = Literal["branch", "mobile", "bank", "area", "holder", "id_number"]
 
-ELEMENTS: frozenset[Ask] = frozenset({"holder", "id_number", "mobile"})
-"""What the step of that name needs besides the account's number."""
+NEEDS: dict[str, frozenset[Ask]] = {
+    "elements": frozenset({"holder", "id_number", "mobile"}),
+    "penny_drop": frozenset({"holder"}),
+}
+"""Step -> what it needs besides the account's number."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,9 +248,11 @@ class Profile(Table, frozen=True, kw_only=True):
         if any(s.begins >= s.ends or s.begins.tzinfo or s.ends.tzinfo for s in spans):
             raise ValueError("a span begins before it ends, in local time")
         check_order(self.verification.steps)
-        steps = factors(self.verification.steps)
-        if "elements" in steps and not ELEMENTS <= set(self.account.asks):
-            raise ValueError("account.asks: elements needs holder, id_number, mobile")
+        for step in factors(self.verification.steps):
+            needs = NEEDS.get(step, frozenset())
+            if not needs <= set(self.account.asks):
+                listed = ", ".join(sorted(needs))
+                raise ValueError(f"account.asks: {step} needs {listed}")
 
     @property
     def in_force(self) -> Pinned:
