@@ -1,10 +1,10 @@
-"""posctl-verification 1: four elements and a one-time code, on the wire.
+"""posctl-verification 1: four elements, a one-time code, a payment of 0.01 yuan.
 
-**This format is posctl's own, no real provider's.** No payment company offers these two
+**This format is posctl's own, no real provider's.** No payment company offers these
 checks by a public call; it is the interface for a service that does, and the emulator
 has the one that there is. Told in ``docs/verification-service.md``.
 
-Three POSTs of JSON, an object each way; every answer has status 200. What is sensitive
+Four POSTs of JSON, an object each way; every answer has status 200. What is sensitive
 is sealed inside TLS too: HPKE base mode (RFC 9180; DHKEM(X25519, HKDF-SHA256),
 HKDF-SHA256, AES-256-GCM) to the service's key, bound to the call and to what it is
 about, in base64 (RFC 4648, section 4).
@@ -33,6 +33,7 @@ from protocols.jsonobject import read_object
 ELEMENTS = "/posctl-verification/v1/elements"
 SEND = "/posctl-verification/v1/otp/send"
 CHECK = "/posctl-verification/v1/otp/check"
+PAYMENT = "/posctl-verification/v1/payment"
 CONTENT_TYPE = "application/json"
 
 CUP_POS = "cup-pos"
@@ -42,6 +43,8 @@ OWN = "posctl-verification"
 
 OK = (CUP_POS, "00")
 MISMATCH = (CUP_POS, "05")
+PROCESSING = (CUP_POS, "09")
+INVALID = (CUP_POS, "12")
 NO_SUCH_CARD = (CUP_POS, "14")
 NOT_ACTIVATED = (CUP_POS, "21")
 NO_SUCH_CHECK = (CUP_POS, "25")
@@ -50,8 +53,13 @@ UNSUPPORTED = (CUP_POS, "40")
 USED_UP = (CUP_POS, "65")
 LATE = (CUP_POS, "68")
 BUSY = (CUP_POS, "91")
+DUPLICATE = (CUP_POS, "94")
 NO_ANSWER = (CUP_POS, "98")
 NO_PHONE = (CUP_POS, "P1")
+UNDECIDED = (PROCESSING, LATE, DUPLICATE, NO_ANSWER)
+"""Of a payment: it was or may have been made; how it ended is to be asked for."""
+DEFECTIVE = tuple((CUP_POS, code) for code in ("A2", "A4", "A5", "A6"))
+"""A "defective success" of a payment: made, but not known to be credited as asked."""
 WRONG_CODE = (OWN, "otp-wrong")
 EXPIRED = (OWN, "otp-expired")
 TOO_SOON = (OWN, "otp-soon")
@@ -67,11 +75,13 @@ _PERSON = {
     "account": re.compile(r"[0-9]{6,40}"),
     "mobile": re.compile(r"[0-9]{11}"),
 }
+_HOLDER = {name: _PERSON[name] for name in ("name", "account")}
 _CODE = {"otp": re.compile(r"[0-9]{6}")}
 _ANSWERS: Mapping[str, tuple[str, ...]] = {
     ELEMENTS: ("ref",),
     SEND: ("expires_seconds", "resend_seconds", "left"),
     CHECK: ("left",),
+    PAYMENT: ("ref",),
 }
 _HEAD = {
     "namespace": re.compile(r"[0-9a-z-]{1,32}"),
@@ -102,13 +112,32 @@ class Elements:
         return f"Elements({self.order})"
 
 
+@dataclass(frozen=True, repr=False)
+class Payment:
+    """What is asked: does 0.01 yuan arrive on this account, under this name?
+
+    Args:
+        order: whose payment it is, as in ``Elements``. There is one payment for an
+            order: asked again, the service tells of that one and pays nothing.
+        name: whom the account is said to belong to.
+        account: 6 to 40 digits. Neither is ever shown.
+    """
+
+    order: str
+    name: str
+    account: str
+
+    def __repr__(self) -> str:
+        return f"Payment({self.order})"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the service says. Parts that a call does not have keep their defaults.
 
     Args:
         text: the service's words, 200 characters at most.
-        ref: the check that codes are sent for, or ``""``.
+        ref: the check that codes are sent for, or the payment, or ``""``.
         expires_seconds: how long the code that was sent still counts.
         resend_seconds: after how many another one may be sent.
         left: how many codes may still be sent; after a check, how many tries are left.
@@ -153,6 +182,13 @@ def build_check(ref: str, otp: str, key: bytes) -> bytes:
     return _json({"ref": ref, "sealed": _seal(CHECK, ref, {"otp": otp}, _CODE, key)})
 
 
+def build_payment(asked: Payment, key: bytes) -> bytes:
+    """The body for ``PAYMENT``, sealed. Raises LocalError as ``build_elements``."""
+    plain = {name: getattr(asked, name) for name in _HOLDER}
+    box = _seal(PAYMENT, asked.order, plain, _HOLDER, key)
+    return _json({"order": asked.order, "sealed": box})
+
+
 def parse_answer(path: str, body: bytes) -> Answer:
     """The answer to a call of ``path``.
 
@@ -170,7 +206,7 @@ def parse_answer(path: str, body: bytes) -> Answer:
     if not isinstance(data.get("ref", ""), str):
         raise RemoteError("no text of its form", field="ref")
     answer = Answer(**data)
-    if path == ELEMENTS and answer.said == OK and not answer.ref:
+    if path in (ELEMENTS, PAYMENT) and answer.said == OK and not answer.ref:
         raise RemoteError("no ref", field="ref")
     return answer
 
@@ -195,6 +231,13 @@ def open_check(body: bytes, key: X25519PrivateKey) -> tuple[str, str]:
     data = _object(body, {"ref", "sealed"})
     ref = _text(data, "ref", _REF)
     return ref, _unseal(CHECK, ref, data["sealed"], _CODE, key)["otp"]
+
+
+def open_payment(body: bytes, key: X25519PrivateKey) -> Payment:
+    """Raises RemoteError as ``open_elements``."""
+    data = _object(body, {"order", "sealed"})
+    order = _text(data, "order", _REF)
+    return Payment(order, **_unseal(PAYMENT, order, data["sealed"], _HOLDER, key))
 
 
 def build_answer(path: str, answer: Answer) -> bytes:

@@ -146,7 +146,7 @@ def test_the_same_account_is_a_no_op_that_says_so(make_site: MakeSite) -> None:
     error = failed(run(site), "account.same", 0)
     assert error["text"].startswith("nothing to do")
     assert error["next"] == ""
-    assert states(site) == ["CANCELLED pending"]
+    assert states(site) == ["CANCELLED n/a"]
     untouched(site)
 
 
@@ -213,7 +213,7 @@ def test_the_provider_rejects(make_site: MakeSite) -> None:
     error = failed(site.spawn("change", "commit", number), "provider.rejected", 6)
     assert (error["params"]["namespace"], error["params"]["raw"]) == ("chinaums", "04")
     assert "account is closed" in error["text"]
-    assert states(site) == ["REJECTED pending"]
+    assert states(site) == ["REJECTED n/a"]
     assert (site.account(), site.version()) == (OLD_NUMBER, 1)
     tag = site.bench.terminal.core.binding_tag()
     assert tag is not None and tag.version == 1
@@ -231,7 +231,7 @@ def test_an_old_number_that_only_the_provider_knows_to_be_wrong(site: Site) -> N
         "chinaums",
         "2000",
     )
-    assert states(site) == ["REJECTED pending"]
+    assert states(site) == ["REJECTED n/a"]
     assert (applications(site), site.account()) == (0, OTHER_NUMBER)
 
 

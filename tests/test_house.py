@@ -118,6 +118,7 @@ REVEALS = {
     "field/account.py": 4,  # check digit; typed twice; into the sealed box
     "office/approve.py": 2,  # check digit; the last four that are typed
     "office/steps/elements.py": 1,  # to the verification service
+    "office/steps/penny_drop.py": 1,  # to the verification service
     "providers/chinaums.py": 4,  # on the wire
 }
 """File -> how often it takes a number out of its cover. protocols/ has three more:

@@ -45,6 +45,8 @@ class BankAccount:
         account_class: ``I``, ``II`` or ``III`` (PBOC notice 302 of 2016).
         issuer_code: the code (field 39) that the bank answers in place of a check of
             elements; ``""``: it checks them.
+        payment_code: the same in place of crediting a payment of 0.01; ``""``: it
+            credits it where the name is the holder's.
     """
 
     number: str
@@ -55,6 +57,7 @@ class BankAccount:
     mobile: str = field(default="", repr=False)
     issuer_code: str = ""
     account_class: str = "I"
+    payment_code: str = ""
 
 
 @dataclass

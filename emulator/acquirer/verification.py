@@ -1,13 +1,16 @@
 """The verification service over the ledger: ``posctl-verification 1``.
 
-**Ours, no real provider's**: see ``protocols.verification``. ``elements``, ``otp/send``
-and ``otp/check`` are the names for fault rules.
+**Ours, no real provider's**: see ``protocols.verification``. ``elements``, ``payment``,
+``otp/send`` and ``otp/check`` are the names for fault rules.
 
 All four elements are compared, always, and the answer never says which of them differs.
 The same question under the same order gets the same answer and counts once; three that
 did not match, and the account is not checked any more. A code is six random digits and
 counts for 60 s; the next one is sent 60 s later at the earliest; three may be sent, and
 three may be typed wrong, for a check.
+
+0.01 is paid once for an order, whatever is asked how often under it; an answer that has
+no result yet is asked for at the account's bank until it has one.
 """
 
 from __future__ import annotations
@@ -27,13 +30,20 @@ from emulator.acquirer.faces import HttpRequest, HttpResponse
 from emulator.acquirer.ledger import AccountKind, BankAccount, Ledger
 from protocols import verification as wire
 from protocols.errors import RemoteError
-from protocols.verification import Answer, Elements
+from protocols.verification import Answer, Elements, Payment
 
 VALID_SECONDS = 60
 RESEND_SECONDS = 60
 TRIES = SENDS = MISSES = 3
 _CUT = len("/posctl-verification/v1/")
 _NOT_FINAL = (wire.BUSY, wire.LATE, wire.NO_ANSWER)
+_NOT_PAID = (wire.BUSY, wire.UNSUPPORTED, wire.USED_UP)
+_TEXTS = {
+    wire.OK: "the payment arrived under that name",
+    **dict.fromkeys(wire.DEFECTIVE, "paid; whether it was credited is not confirmed"),
+    **dict.fromkeys(wire.UNDECIDED, "no result yet"),
+}
+Said = tuple[str, str]
 
 
 @dataclass
@@ -41,7 +51,7 @@ class _Check:
     """A question that was answered, and the codes that were sent for it."""
 
     ref: str
-    said: tuple[str, str]
+    said: Said
     account: str
     sends: int = 0
     tries_left: int = TRIES
@@ -49,8 +59,17 @@ class _Check:
     otp: str = field(default="", repr=False)
 
 
+@dataclass
+class _Paid:
+    """0.01 that was paid for an order, and what the account's bank says of it."""
+
+    asked: Payment
+    ref: str
+    said: Said
+
+
 class VerificationFace:
-    """Answers the three calls of those who know the token. Any thread may call it.
+    """Answers the four calls of those who know the token. Any thread may call it.
 
     Args:
         token: what a caller shows, as in ``Authorization: Bearer TOKEN``.
@@ -59,7 +78,7 @@ class VerificationFace:
             personas.
     """
 
-    paths: tuple[str, ...] = (wire.ELEMENTS, wire.SEND, wire.CHECK)
+    paths: tuple[str, ...] = (wire.ELEMENTS, wire.SEND, wire.CHECK, wire.PAYMENT)
     methods = frozenset({"POST"})
     content_type = wire.CONTENT_TYPE
 
@@ -77,13 +96,16 @@ class VerificationFace:
         self._fixed = dict(fixed or {})
         self._key = X25519PrivateKey.generate()
         self._checks: dict[Elements, _Check] = {}
+        self._payments: dict[str, _Paid] = {}
         self._misses: Counter[str] = Counter()
+        self._paid_for: list[str] = []
         self._sent: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self._calls: Mapping[str, Callable[[bytes], Answer]] = {
             wire.ELEMENTS: self._elements,
             wire.SEND: self._send,
             wire.CHECK: self._check,
+            wire.PAYMENT: self._payment,
         }
 
     @property
@@ -95,6 +117,11 @@ class VerificationFace:
         """As the phone shows them, the newest last."""
         with self._lock:
             return [otp for number, otp in self._sent if number == mobile]
+
+    def payments_for(self, order: str) -> int:
+        """How often 0.01 was paid for it."""
+        with self._lock:
+            return self._paid_for.count(order)
 
     def call_name(self, request: HttpRequest) -> str | None:
         return _path(request)[_CUT:] if self._knows(request) else None
@@ -136,7 +163,7 @@ class VerificationFace:
         self._misses[asked.account] += said == wire.MISMATCH
         return _Check(secrets.token_hex(12), said, asked.account)
 
-    def _compared(self, asked: Elements) -> tuple[str, str]:
+    def _compared(self, asked: Elements) -> Said:
         account = self._ledger.accounts.get(asked.account)
         if self._misses[asked.account] >= MISSES:
             return wire.USED_UP
@@ -149,6 +176,45 @@ class VerificationFace:
         if not account.mobile:
             return wire.NO_PHONE
         return wire.OK if _equal(asked, account) else wire.MISMATCH
+
+    # -- a payment of 0.01 -----------------------------------------------------
+
+    def _payment(self, body: bytes) -> Answer:
+        asked = wire.open_payment(body, self._key)
+        paid = self._payments.get(asked.order)
+        if paid is not None and paid.asked != asked:
+            return Answer(*wire.INVALID, "another payment is this order's")
+        if paid is None or paid.said in wire.UNDECIDED:
+            said = self._used_up(asked, paid) or self._credited(asked)
+            if said in _NOT_PAID:
+                return Answer(*said, "no payment now")
+            paid = self._kept(paid or self._pay(asked), said)
+        return Answer(*paid.said, _TEXTS.get(paid.said, "returned"), paid.ref)
+
+    def _used_up(self, asked: Payment, paid: _Paid | None) -> Said | None:
+        """A payment that was made is asked after all the same."""
+        used_up = paid is None and self._misses[asked.account] >= MISSES
+        return wire.USED_UP if used_up else None
+
+    def _pay(self, asked: Payment) -> _Paid:
+        self._paid_for.append(asked.order)
+        paid = _Paid(asked, secrets.token_hex(12), wire.PROCESSING)
+        self._payments[asked.order] = paid
+        return paid
+
+    def _kept(self, paid: _Paid, said: Said) -> _Paid:
+        self._misses[paid.asked.account] += said == wire.MISMATCH
+        paid.said = said
+        return paid
+
+    def _credited(self, asked: Payment) -> Said:
+        account = self._ledger.accounts.get(asked.account)
+        if account is None or not account.is_open:
+            return wire.NO_SUCH_CARD
+        if account.payment_code:
+            return wire.CUP_POS, account.payment_code
+        same = hmac.compare_digest(asked.name.encode(), account.holder.encode())
+        return wire.OK if same else wire.MISMATCH
 
     # -- one-time codes --------------------------------------------------------
 
@@ -164,7 +230,7 @@ class VerificationFace:
             self._text(check, mobile)
         return self._standing(check, said)
 
-    def _may_send(self, check: _Check) -> tuple[str, str]:
+    def _may_send(self, check: _Check) -> Said:
         if not check.tries_left:
             return wire.USED_UP
         if self._clock() < check.sent_at + RESEND_SECONDS:
@@ -177,7 +243,7 @@ class VerificationFace:
         check.sends += 1
         self._sent.append((mobile, otp))
 
-    def _standing(self, check: _Check, said: tuple[str, str]) -> Answer:
+    def _standing(self, check: _Check, said: Said) -> Answer:
         now, left = self._clock(), SENDS - check.sends
         expires = math.ceil(max(0.0, check.sent_at + VALID_SECONDS - now))
         resend = math.ceil(max(0.0, check.sent_at + RESEND_SECONDS - now))
@@ -191,7 +257,7 @@ class VerificationFace:
         said = self._tried(check, otp)
         return Answer(*said, left=check.tries_left)
 
-    def _tried(self, check: _Check, otp: str) -> tuple[str, str]:
+    def _tried(self, check: _Check, otp: str) -> Said:
         if not check.tries_left:
             return wire.USED_UP
         if self._clock() >= check.sent_at + VALID_SECONDS:

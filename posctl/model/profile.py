@@ -33,8 +33,11 @@ OtherWay = Literal["app", "web", "counter", "agent"]
 Checker = Literal["office", "merchant", "colleague"]
 Ask = Literal["branch", "mobile", "bank", "area", "holder", "id_number"]
 
-ELEMENTS: frozenset[Ask] = frozenset({"holder", "id_number", "mobile"})
-"""What the step of that name needs besides the account's number."""
+NEEDS: dict[str, frozenset[Ask]] = {
+    "elements": frozenset({"holder", "id_number", "mobile"}),
+    "penny_drop": frozenset({"holder"}),
+}
+"""Step -> what it needs besides the account's number."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -269,8 +272,11 @@ class Profile(Table, frozen=True, kw_only=True):
             raise ValueError("terminal.clock: missing, the step clock needs it")
         if "account_class" in steps and not self.account.classes:
             raise ValueError("account.classes: missing, account_class needs them")
-        if "elements" in steps and not ELEMENTS <= set(self.account.asks):
-            raise ValueError("account.asks: elements needs holder, id_number, mobile")
+        for step in steps:
+            needs = NEEDS.get(step, frozenset())
+            if not needs <= set(self.account.asks):
+                listed = ", ".join(sorted(needs))
+                raise ValueError(f"account.asks: {step} needs {listed}")
 
     @property
     def in_force(self) -> Pinned:

@@ -39,21 +39,22 @@ STEPS: dict[str, Stage] = {
     "same_name": Stage.APPROVAL,
     "elements": Stage.APPROVAL,
     "otp": Stage.APPROVAL,
+    "penny_drop": Stage.APPROVAL,
     "call_back": Stage.APPROVAL,
 }
 """Name -> stage. The code of a step is ``field.steps.NAME`` or ``office.steps.NAME``.
 Fee and terms are accepted by the word that proposes; the second person, cooling-off,
-penny drop and signing are states of the order, not steps."""
+signing and a provider's own penny drop are states of the order, not steps."""
 
-SERVICE = frozenset({"elements", "otp"})
+SERVICE = frozenset({"elements", "otp", "penny_drop"})
 """Those that need the verification service, which is ours: no provider offers them."""
 
 OR = "|"
 """In a profile's ``otp|call_back``: the second only where the first gave no word on the
 person (R33). Its evidence, under the whole text, has the name that was ``used``."""
 
-FACTORS = frozenset({"elements", "otp", "call_back"})
-"""Those that may stand in for one another: each asks the person himself."""
+FACTORS = frozenset({"elements", "otp", "penny_drop", "call_back"})
+"""Those that may stand in for one another: each is about the holder himself."""
 
 GATES: dict[str, Stage] = {
     "preflight.passed": Stage.PREFLIGHT,

@@ -19,11 +19,16 @@ from posctl.office.steps import Context
 
 FALLBACK_WORD = "OTHER"
 
-_CANNOT = frozenset({"elements.unsupported", "elements.no_phone", "otp.no_phone"})
-_NOT_NOW = frozenset({"elements.busy", "otp.busy"})
+_CANNOT = frozenset(
+    {"elements.unsupported", "elements.no_phone", "otp.no_phone"}
+    | {"penny.unsupported", "penny.defective"}
+)
+"""A defective success is no proof, and no word against the holder either (R29)."""
+_NOT_NOW = frozenset({"elements.busy", "otp.busy", "penny.busy"})
 _AGAINST = frozenset(
     {"elements.mismatch", "elements.card", "elements.used_up"}
     | {"otp.wrong", "otp.used_up"}
+    | {"penny.mismatch", "penny.card", "penny.used_up"}
 )
 """Words on the person or his account: nothing takes the place of these any more."""
 

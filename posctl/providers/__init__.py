@@ -346,7 +346,7 @@ def printable(text: str) -> str:
 
 
 def is_lesser_class(reason: str) -> bool:
-    """Whether a provider's words for a rejection speak of an account of Class II or III:
-    none here has a code for it (R13)."""
+    """Whether a provider's words for a rejection speak of an account of Class II or
+    III: none here has a code for it (R13)."""
     plain = unicodedata.normalize("NFKC", reason).upper()
     return _LESSER_CLASS.search(plain) is not None

@@ -1,4 +1,4 @@
-"""The verification service: four elements and a one-time code.
+"""The verification service: four elements, a one-time code, a payment of 0.01 yuan.
 
 **Ours, no payment company's** (``protocols.verification``): it stands beside the
 provider, and a set-up may be without one. A refusal keeps its namespace and code.
@@ -26,7 +26,7 @@ from posctl.model.errors import (
 )
 from protocols import verification as wire
 from protocols.errors import RemoteError
-from protocols.verification import Answer, Elements
+from protocols.verification import Answer, Elements, Payment
 
 NAME = "posctl-verification"
 NEEDED = ("verification_url", "verification_key", "verification_token")
@@ -57,7 +57,20 @@ _OTP: Ends = {
     wire.LATE: (StateUnknown, "otp.unknown"),
     wire.NO_ANSWER: (StateUnknown, "otp.unknown"),
 }
+_PENNY: Ends = {
+    wire.MISMATCH: (Refused, "penny.mismatch"),
+    wire.NO_SUCH_CARD: (Refused, "penny.card"),
+    wire.NOT_ACTIVATED: (Refused, "penny.card"),
+    wire.LOCKED: (Refused, "penny.card"),
+    wire.UNSUPPORTED: (OtherChannel, "penny.unsupported"),
+    wire.USED_UP: (Refused, "penny.used_up"),
+    wire.BUSY: (Refused, "penny.busy"),
+    **dict.fromkeys(wire.DEFECTIVE, (OtherChannel, "penny.defective")),
+    **dict.fromkeys(wire.UNDECIDED, (StateUnknown, "penny.unknown")),
+}
 _OTHER = (Refused, "verification.refused")
+_ALSO_GOOD: Mapping[str, Said] = {wire.SEND: wire.TOO_SOON}
+"""What is no refusal besides OK, and to which call alone."""
 
 
 class VerificationService:
@@ -88,6 +101,16 @@ class VerificationService:
         body = wire.build_check(ref, otp, self._key)
         return self._accepted(_OTP, wire.CHECK, body, deadline)
 
+    def pay(self, asked: Payment, deadline: Deadline) -> Answer:
+        """Whether 0.01 yuan arrived on the account, under the name. Asked again under
+        the same order it is the same payment, never a second one.
+
+        Raises:
+            LocalError: name or account of another form; nothing was sent.
+        """
+        body = wire.build_payment(asked, self._key)
+        return self._accepted(_PENNY, wire.PAYMENT, body, deadline)
+
     def _accepted(
         self, ends: Ends, path: str, body: bytes, deadline: Deadline
     ) -> Answer:
@@ -100,7 +123,7 @@ class VerificationService:
             lost = kind(code, namespace="link", raw=failure.code, left="?")
             lost.frames = failure.frames
             raise lost from failure
-        if answer.said in (wire.OK, wire.TOO_SOON):
+        if answer.said in (wire.OK, _ALSO_GOOD.get(path)):
             return answer
         kind, code = ends.get(answer.said, _OTHER)
         raise kind(code, namespace=answer.namespace, raw=answer.code, left=answer.left)

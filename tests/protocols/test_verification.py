@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocols import verification as wire
 from protocols.errors import LocalError, RemoteError
-from protocols.verification import Answer, Elements
+from protocols.verification import Answer, Elements, Payment
 
 KEY, OTHER = X25519PrivateKey.generate(), X25519PrivateKey.generate()
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -20,7 +20,8 @@ PUBLIC = KEY.public_key().public_bytes_raw()
 ASKED = Elements(
     "AB2C-D3E4F", "全渠道", "341126197709218366", "6216261000000000018", "13552535506"
 )
-PATHS = (wire.ELEMENTS, wire.SEND, wire.CHECK)
+PAID = Payment(ASKED.order, ASKED.name, ASKED.account)
+PATHS = (wire.ELEMENTS, wire.SEND, wire.CHECK, wire.PAYMENT)
 FULL = Answer(*wire.OK, "好", "r-1", 60, 60, 2)
 
 
@@ -33,6 +34,7 @@ def test_what_was_sealed_opens() -> None:
     body = wire.build_check("r-1", "123456", PUBLIC)
     assert wire.open_check(body, KEY) == ("r-1", "123456")
     assert wire.read_send(wire.build_send("r-1")) == "r-1"
+    assert wire.open_payment(wire.build_payment(PAID, PUBLIC), KEY) == PAID
 
 
 @pytest.mark.req("R48")
@@ -40,7 +42,9 @@ def test_nothing_sensitive_is_in_a_body_or_shown() -> None:
     bodies = (
         wire.build_elements(ASKED, PUBLIC).decode()
         + wire.build_check("r-1", "123456", PUBLIC).decode()
+        + wire.build_payment(PAID, PUBLIC).decode()
         + repr(ASKED)
+        + repr(PAID)
     )
     for secret in (ASKED.name, ASKED.id_number, ASKED.account, ASKED.mobile, "123456"):
         assert secret not in bodies
@@ -57,6 +61,28 @@ def test_a_box_is_good_for_its_call_and_order_only() -> None:
         wire.open_elements(body, OTHER)
     with pytest.raises(RemoteError):
         wire.open_check(check, KEY)
+
+
+@pytest.mark.req("R29")
+def test_a_payment_is_of_its_order_and_no_other_call() -> None:
+    body = wire.build_payment(PAID, PUBLIC)
+    with pytest.raises(RemoteError):
+        wire.open_payment(changed(body, order="AB2C-D3E4G"), KEY)
+    with pytest.raises(RemoteError):
+        wire.open_payment(body, OTHER)
+    with pytest.raises(RemoteError):  # more is in it, and it is for another call
+        wire.open_payment(wire.build_elements(ASKED, PUBLIC), KEY)
+    with pytest.raises(RemoteError):
+        wire.open_elements(body, KEY)
+
+
+@pytest.mark.req("R29")
+def test_a_payment_that_arrived_has_a_ref() -> None:
+    body = wire.build_answer(wire.PAYMENT, FULL)
+    with pytest.raises(RemoteError):
+        wire.parse_answer(wire.PAYMENT, changed(body, ref=""))
+    busy = changed(body, ref="", code="91")
+    assert wire.parse_answer(wire.PAYMENT, busy).said == wire.BUSY
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -89,6 +115,8 @@ def test_each_answer_has_its_parts_and_no_others(path: str) -> None:
         (wire.SEND, {"left": 1.0}),
         (wire.SEND, {"expires_seconds": 10**9}),
         (wire.CHECK, {"left": "2"}),
+        (wire.PAYMENT, {"ref": None}),
+        (wire.PAYMENT, {"code": "A2 "}),
     ],
 )
 def test_an_answer_of_another_form_is_refused(path: str, parts: dict[str, Any]) -> None:
@@ -117,6 +145,17 @@ def test_what_is_of_another_form_is_not_sent_nor_quoted(parts: dict[str, str]) -
     assert not any(text and text in str(caught.value) for text in parts.values())
 
 
+@pytest.mark.parametrize(
+    "parts", [{"name": ""}, {"account": "12345"}, {"account": "1" * 41}, {"order": ""}]
+)
+def test_a_payment_of_another_form_is_not_sent_nor_quoted(
+    parts: dict[str, str],
+) -> None:
+    with pytest.raises(LocalError) as caught:
+        wire.build_payment(Payment(**{**vars(PAID), **parts}), PUBLIC)
+    assert not any(text and text in str(caught.value) for text in parts.values())
+
+
 def test_a_key_that_is_none_seals_nothing() -> None:
     for key in (b"", b"\x01" * 31, bytes(32)):
         with pytest.raises(LocalError):
@@ -129,7 +168,7 @@ def reads(body: bytes) -> None:
             wire.parse_answer(path, body)
         except RemoteError:
             pass
-    for read in (wire.open_elements, wire.open_check):
+    for read in (wire.open_elements, wire.open_check, wire.open_payment):
         with pytest.raises(RemoteError):
             read(body, KEY)  # type: ignore[operator]
     try:

@@ -341,6 +341,7 @@ VALUES: dict[str, str] = {
     "same_name": "same name",
     "elements": "four elements",
     "otp": "one-time code",
+    "penny_drop": "penny drop",
     "call_back": "call-back",
     "reader.there": "reader is there",
     "reader.gone": "reader is gone",

@@ -219,6 +219,41 @@ ERRORS: dict[str, tuple[str, str]] = {
         " ({namespace}/{raw})",
         "posctl change approve {order} asks for the one that was sent",
     ),
+    "penny.mismatch": (
+        "the account's bank has no such account under this name ({namespace}/{raw})",
+        "posctl change cancel {order}; compare name and number with the papers, once;"
+        " then the bank's counter",
+    ),
+    "penny.card": (
+        "the account's bank does not accept this account: unknown, closed, not"
+        " activated or locked ({namespace}/{raw})",
+        "the holder asks his bank; or posctl change cancel {order} and another account",
+    ),
+    "penny.unsupported": (
+        "the account's bank takes no penny drop ({namespace}/{raw})",
+        "verify another way: posctl change handoff {order}",
+    ),
+    "penny.used_up": (
+        "the penny drop was tried too often for this account ({namespace}/{raw})",
+        "not before tomorrow; or posctl change handoff {order}",
+    ),
+    "penny.busy": (
+        "the verification service is busy: that is no word on the account"
+        " ({namespace}/{raw})",
+        "posctl change approve {order} later; nothing is sent again by itself",
+    ),
+    "penny.unknown": (
+        "how the penny drop ended is not known yet ({namespace}/{raw})",
+        "posctl change approve {order} later: it asks how the same payment ended, and"
+        " pays nothing again",
+    ),
+    "penny.defective": (
+        "0.01 yuan was paid, but with a defective success: that proves nothing"
+        " ({namespace}/{raw})",
+        "verify another way: call the merchant back (penny_drop|call_back in the"
+        " profile), the bank's statement and posctl change handoff {order}, or posctl"
+        " change cancel {order} and another account; the 0.01 is not to be asked back",
+    ),
     "binding.undecided": (
         "the provider shows no effective account of merchant {mid} ({raw})",
         "another change is being verified there: wait for it",
