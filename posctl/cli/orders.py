@@ -126,7 +126,7 @@ def _tasks(console: Console, home: Path, order: Order) -> list[str]:
     office = office_place(console, home)
     known = office.log.projection(order.number)
     found = {
-        "terminal": bool(order.effective_at) and order.terminal is Terminal.PENDING,
+        "confirm": bool(order.effective_at) and order.terminal is Terminal.PENDING,
         "report": known is not None and is_open(office, order),
     }
     return [task for task, still in found.items() if still]

@@ -60,7 +60,8 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, list):
         return _("word.comma").join(_shown(name, item) for item in value) or "-"
     if isinstance(value, dict):
-        return plain(" ".join(f"{k}={v}" for k, v in value.items())) or "-"
+        parts = (_("word.part", name=label(k), value=v) for k, v in value.items())
+        return plain(_("word.semicolon").join(parts)) or "-"
     text = value_text(name, "" if value is None else str(value))
     return plain(local_times(text)) or "-"
 

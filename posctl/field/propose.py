@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 from posctl.change import orderfile
@@ -15,7 +14,6 @@ from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed, Declined
-from posctl.model.profile import Fees
 from posctl.store.files import read_json, remove, write_json, write_private
 from posctl.store.sealing import binding, seal
 
@@ -52,6 +50,7 @@ def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
 
 
 def _confirm(place: FieldPlace, order: Order) -> None:
+    fees = place.profile.fees
     place.person.confirm(
         "propose.confirm",
         CONFIRM_WORD,
@@ -63,15 +62,11 @@ def _confirm(place: FieldPlace, order: Order) -> None:
         label=order.label or order.source,
         name=place.holder_name or (NOT_KEPT if order.source == "chip" else NOT_KNOWN),
         branch=order.branch or "-",
-        fee=fees_shown(place.profile.fees),
+        fee=fees.total,
+        change=fees.change,
+        service=fees.service,
+        deposit=fees.deposit,
     )
-
-
-def fees_shown(fees: Fees) -> str:
-    """The total, and its parts where there are any (R9)."""
-    parts = {"change": fees.change, "service": fees.service, "deposit": fees.deposit}
-    told = [f"{name} {part}" for name, part in parts.items() if Decimal(part)]
-    return f"{fees.total}{' = ' if told else ''}{' + '.join(told)}"
 
 
 def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:

@@ -126,3 +126,13 @@ def test_notices_are_delivered_once_marked_and_again_when_it_failed(
     assert json.loads(file.read_text())["key"] == number
     again = site.run("outbox", "deliver", "--to-file", str(file)).ok()
     assert again["delivered"] == [] and len(file.read_text().splitlines()) == 1
+
+
+@pytest.mark.req("R50")
+def test_the_head_of_an_empty_store_is_no_head_to_compare(site: Site) -> None:
+    proposed(site)
+    nothing = ("--against", "0" * 64)
+    assert site.run("audit", "verify", *nothing).ok()["heads"] == 0
+    head = site.run("audit", "verify").ok()["stores"][0]["store_head"]
+    both = (*nothing, "--against", head)
+    assert site.run("audit", "verify", *both).ok()["heads"] == 1

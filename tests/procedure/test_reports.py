@@ -29,7 +29,7 @@ def to_report(site: Site) -> list[str]:
 def test_a_report_is_open_until_it_is_confirmed(site: Site) -> None:
     """It does not go with the terminal's visit: the order is closed, the task stays."""
     number = effective(site)
-    assert shown(site, number)["tasks"] == ["terminal", "report"]
+    assert shown(site, number)["tasks"] == ["confirm", "report"]
     site.confirm(number).ok()
     order = shown(site, number)
     assert (order["state"], order["tasks"]) == ("CLOSED", ["report"])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 from procedures import (
     Changed,
+    office,
     payload,
     proposed,
     state,
 )
 from world import RUN_ANSWERS, Site
 
+from emulator.bench import NEW_NUMBER, TID
+from posctl.change.journal import last_payload
+from posctl.office import commit
 from posctl.store import profiles
 
 
@@ -29,7 +34,7 @@ def test_fees_are_shown_with_their_parts_and_nothing_goes_on_without_the_word(
         "change", "run", *site.means(), answers=(*RUN_ANSWERS[:-1], "yes")
     )
     assert (refused.code, refused.error["code"]) == (3, "propose.declined")
-    assert "11.50 = service 2.50 + deposit 9.00" in refused.err
+    assert "11.50 yuan (change 0.00, service 2.50, deposit 9.00)" in refused.err
     number = refused.error["params"]["order"]
     assert state(site, number) == "BACKED_UP"
     resumed = site.run("change", "resume", number, *site.means(), answers=["CHANGE"])
@@ -67,3 +72,24 @@ def test_one_of_two_channels_changed_is_a_state_not_a_disagreement(site: Site) -
     assert (open_task["order"], open_task["terminal"]) == (number, "pending")
     assert site.confirm(number).ok()["terminal"] == "confirmed"
     assert site.run("orders", "list", "--open").ok()["orders"] == []
+
+
+@pytest.mark.req("R2", "R40")
+def test_a_terminal_that_leaves_the_merchant_after_the_signature_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Takings go to the new account all the same, and the record says so."""
+    number, real = site.approved(), commit.Commit.read_back
+
+    def left(self: commit.Commit) -> None:
+        with site.bench.ledger.locked() as ledger:
+            ledger.terminals[TID].mid = "898110054110002"
+        real(self)
+
+    monkeypatch.setattr(commit.Commit, "read_back", left)
+    session = office(site, timedelta())
+    done = commit.commit(session, number, 5.0)
+    assert (done.state, site.account()) == ("EFFECTIVE", NEW_NUMBER)
+    assert f"does not list terminal {TID}" in capsys.readouterr().err
+    found = last_payload(session.place.log, number, "readback.done")
+    assert found["terminal_listed"] is False

@@ -60,6 +60,7 @@ BEFORE = '    "documents", "caps",\n'
     ("subject", "corporate", "code"),
     [
         ("micro", True, "eligibility.micro"),
+        ("individual", True, "eligibility.individual"),
         ("enterprise", False, "eligibility.enterprise"),
         ("government", False, "eligibility.government"),
         ("other", False, "eligibility.other"),
@@ -68,9 +69,11 @@ BEFORE = '    "documents", "caps",\n'
 def test_who_may_have_which_account(
     changed: Changed, subject: str, corporate: bool, code: str
 ) -> None:
-    site = changed(
-        {BEFORE: '    "eligibility", "documents", "caps",\n'}, "--subject", subject
-    )
+    changes = {
+        BEFORE: '    "eligibility", "documents", "caps",\n',
+        'individual = ["card", "corporate"]': 'individual = ["card"]',
+    }
+    site = changed(changes, "--subject", subject)
     account = ("--corporate",) if corporate else ()
     ran = site.run("change", "run", *site.means(), *account, answers=RUN_ANSWERS)
     assert (ran.code, ran.error["code"]) == (7, code)

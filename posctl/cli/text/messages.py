@@ -293,7 +293,8 @@ MESSAGES: dict[str, str] = {
     "propose.terms": "terms: {terms}",
     "propose.confirm": "\n  order     {order}\n  merchant  {mid}, terminal {tid}"
     "\n  from      {old}\n  to        {new} ({label})\n  name      {name}"
-    "\n  branch    {branch}\n  fee       {fee} yuan"
+    "\n  branch    {branch}"
+    "\n  fee       {fee} yuan (change {change}, service {service}, deposit {deposit})"
     "\n  effective when the provider says so; until then the old account is paid."
     "\n  Typing the word accepts fee and terms.",
     "change.you_may_leave": "submitted to the office as order {order}: you may leave",
@@ -357,6 +358,8 @@ MESSAGES: dict[str, str] = {
     "table.empty": "no {name}",
     "word.note": "note:",
     "word.comma": ", ",
+    "word.semicolon": "; ",
+    "word.part": "{name}: {value}",
     "word.colon": ":",
     "account.differs": "the two entries differ: type both again",
     "emulate.answers": "\n  Its answers: present account {old}, branch {branch}, mobile"
