@@ -45,6 +45,7 @@ PAYLOADS: dict[str, dict[str, object]] = {
         "source": "chip",
         "kind": "debit",
         "luhn": True,
+        "kind_by": "AID",
         "chip_grade": "genuine",
         "branch": "102100099996",
         "apdus": 1,

@@ -46,7 +46,7 @@ class Request:
 
     @property
     def digest(self) -> str:
-        return digest(["posctl approval 3", self.shown, self.rest])
+        return digest(["posctl approval 4", self.shown, self.rest])
 
 
 def request_of(order: Order, *, name_grade: str) -> Request:
@@ -71,7 +71,7 @@ def _rest(order: Order) -> list[object]:
     return [
         *(order.profile, order.profile_version, order.profile_sha256),
         *(order.old_version, order.new_hash, order.sealed),
-        *(order.source, order.kind, order.luhn, order.account_type),
+        *(order.source, order.kind, order.kind_by, order.luhn, order.account_type),
         list(order.steps),
         [[item["kind"], item["sha256"]] for item in order.documents],
     ]

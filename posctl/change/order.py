@@ -49,6 +49,7 @@ _COPIED: dict[str, tuple[str, ...]] = {
         "label",
         "source",
         "kind",
+        "kind_by",
         "luhn",
         "chip_grade",
         "branch",
@@ -93,6 +94,7 @@ _SHAPES = {
     "account_type": re.compile(r"card|corporate"),
     "source": re.compile(r"[a-z ]{1,20}"),
     "kind": re.compile(r"[a-z -]{1,20}"),
+    "kind_by": re.compile(r"(AID|BIN table)?"),
     "chip_grade": re.compile(r"[a-z ,]{0,40}"),
     "fee": re.compile(r"[0-9]{1,6}\.[0-9]{2}"),
 }
@@ -149,6 +151,7 @@ class Order:
     label: str = ""
     source: str = ""
     kind: str = ""
+    kind_by: str = ""
     luhn: bool = False
     chip_grade: str = ""
     branch: str = ""

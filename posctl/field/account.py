@@ -35,6 +35,8 @@ from protocols.sensitive import AccountNumber, CardNumber, clean_digits, consist
 N = TypeVar("N", bound=AccountNumber)
 CARD_SECONDS = 30.0
 CORPORATE = "corporate"
+BY_AID, BY_TABLE = "AID", "BIN table"
+"""How a card's kind is known (R20)."""
 _BANK_CODE_DIGITS = 12
 _AREA_DIGITS = 6
 _MOBILE_DIGITS = 11
@@ -79,7 +81,8 @@ def read_chip(
     facts: Json = {
         "aid": card.aid,
         "kind": card.kind.value if by_aid else bins.kind_of(card.number),
-        "kind_by": "AID" if by_aid else bins.origin,
+        "kind_by": BY_AID if by_aid else BY_TABLE,
+        "bin_table": bins.origin,
         "label": card.label,
         "luhn": card.luhn_ok,
         "chip_grade": card.proof.grade.value,
@@ -106,7 +109,8 @@ def type_card(person: Person, bins: BinTable) -> NewAccount:
     )
     facts = {
         "kind": bins.kind_of(number),
-        "kind_by": bins.origin,
+        "kind_by": BY_TABLE,
+        "bin_table": bins.origin,
         "luhn": True,
         "label": "",
         "chip_grade": "",
@@ -121,7 +125,8 @@ def type_corporate(person: Person) -> NewAccount:
         lambda: person.ask("ask.new_account", typed_account, secret=True),
         typed_account,
     )
-    facts = {"kind": CORPORATE, "luhn": True, "label": "", "chip_grade": ""}
+    facts: Json = {"kind": CORPORATE, "kind_by": "", "luhn": True}
+    facts |= {"label": "", "chip_grade": ""}
     return NewAccount(number, "typed twice", facts)
 
 

@@ -305,6 +305,7 @@ def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) ->
         maker=order.operator,
         source=order.source,
         kind=order.kind,
+        kind_by=order.kind_by or "-",
         chip_grade=order.chip_grade or "-",
         check_digit="right" if luhn.is_valid(account.new.reveal()) else "WRONG",
         tag=str(steps.get("identity", {}).get("tag", "not checked")),

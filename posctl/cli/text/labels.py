@@ -295,6 +295,8 @@ VALUES: dict[str, str] = {
     "done": "done",
     "right": "right",
     "WRONG": "WRONG",
+    "AID": "AID",
+    "BIN table": "BIN table",
     "genuine": "genuine",
     "not checked": "not checked",
     "not applicable": "not applicable",

@@ -302,7 +302,8 @@ MESSAGES: dict[str, str] = {
     "approve.shown": "\n  order     {order}, proposed by {maker}"
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
     "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
-    "\n  number    {source}; kind of card: {kind}; check digit {check_digit}"
+    "\n  number    {source}; check digit {check_digit}"
+    "\n  kind      {kind} (by: {kind_by})"
     "\n  chip      {chip_grade}"
     "\n  terminal's binding tag: {tag}"
     "\n  To refuse: posctl change rollback {order}",
@@ -493,7 +494,8 @@ ALWAYS_SAID = frozenset(
 
 _CODED = frozenset(
     {
-        *("state", "result", "terminal", "holder", "kind", "source", "standing"),
+        *("state", "result", "terminal", "holder", "kind", "kind_by", "source"),
+        *("standing", "tasks", "at"),
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
         *("name", "reason", "check_digit", "tag", "happened", "label"),
