@@ -430,7 +430,7 @@ def test_an_interrupt_leaves_nothing_of_the_twin(
     given = clean_environment(**of(site), TMPDIR=str(rooms), PYTHONUNBUFFERED="1")
     with subprocess.Popen(
         [*words, *site.means()],
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,  # an interrupt that is lost ends it otherwise
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
