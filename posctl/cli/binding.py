@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from posctl.cli.command import command
 from posctl.cli.console import Console
-from posctl.cli.devices import choose_port
+from posctl.cli.devices import look_at
 from posctl.cli.grammar import group
 from posctl.cli.options import home_option, merchant_option, port_option, shop_option
 from posctl.model.canonical import Json
@@ -35,16 +35,9 @@ def show(
     home: Path,
 ) -> Json:
     from posctl.cli.people import field_place, newest_orders
-    from posctl.field.look import look, open_driver
 
     place = field_place(console, home)
-    address = choose_port(port)
-    console.waiting("wait.terminal", port=address)
-    driver = open_driver(place, address)
-    try:
-        found = look(place, driver, merchant=merchant)
-    finally:
-        driver.close()
+    found = look_at(console, place, port, merchant)
     last = _last_effective(newest_orders(console, home), found.mid)
     verdict = found.verdict()
     return {

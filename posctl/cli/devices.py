@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posctl.cli.command import current_settings
 from posctl.cli.console import Console
 from posctl.cli.settings import remember
 from posctl.cli.text.failures import describe
 from posctl.model.errors import NoDevice, PosctlError
+
+if TYPE_CHECKING:
+    from posctl.field.look import Look
+    from posctl.field.place import FieldPlace
 
 
 def choose_port(port: str | None) -> str:
@@ -28,6 +33,24 @@ def choose_port(port: str | None) -> str:
     if len(found) > 1:
         raise NoDevice("port.ambiguous", candidates=", ".join(found))
     return found[0]
+
+
+def look_at(
+    console: Console, place: FieldPlace, port: str | None, merchant: str | None
+) -> Look:
+    """The terminal on that port, compared with its list; nothing is written.
+
+    Raises: as ``choose_port`` and ``posctl.field.look.look``.
+    """
+    from posctl.field.look import look, open_driver
+
+    address = choose_port(port)
+    console.waiting("wait.terminal", port=address)
+    driver = open_driver(place, address)
+    try:
+        return look(place, driver, merchant=merchant)
+    finally:
+        driver.close()
 
 
 def remember_shop(

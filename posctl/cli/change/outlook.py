@@ -12,7 +12,7 @@ import click
 from posctl.cli.change.group import change
 from posctl.cli.command import command
 from posctl.cli.console import Console
-from posctl.cli.devices import choose_port
+from posctl.cli.devices import look_at
 from posctl.cli.options import (
     home_option,
     merchant_option,
@@ -143,16 +143,10 @@ def bind(
     Raises:
         CheckFailed: ``bind.bound``, ``bind.unknown``; nothing is guessed.
     """
-    from posctl.field.look import check_unbound, look, open_driver
+    from posctl.field.look import check_unbound
 
     place = field_place(console, home)
-    address = choose_port(port)
-    console.waiting("wait.terminal", port=address)
-    driver = open_driver(place, address)
-    try:
-        found = look(place, driver, merchant=merchant)
-    finally:
-        driver.close()
+    found = look_at(console, place, port, merchant)
     check_unbound(found)
     profile = place.profile
     console.tell("bind.elsewhere", mid=found.mid, provider=profile.provider)
