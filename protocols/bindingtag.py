@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from protocols import tlv
 from protocols.errors import RemoteError
+from protocols.sensitive import MASK
 
 _TEMPLATE, _MASK, _VERSION, _MAC = 0xE0, 0x80, 0x81, 0x82
 MAC_SIZE = 8
@@ -81,8 +82,8 @@ class BindingTag:
         if set(parts) != {_MASK, _VERSION, _MAC} or len(parts[_MAC]) != MAC_SIZE:
             raise RemoteError("binding tag: parts 80, 81, 82 expected")
         shown = parts[_MASK].decode("ascii", "replace")
-        if set(shown) - set("0123456789*"):
-            raise RemoteError("binding tag: digits and * expected", field="80")
+        if shown and not MASK.fullmatch(shown):
+            raise RemoteError("binding tag: a mask expected", field="80")
         version = int.from_bytes(parts[_VERSION], "big")
         if bool(shown) is not bool(version):
             raise RemoteError("binding tag: no mask is version 0", field="81")

@@ -129,8 +129,13 @@ class CardNumber(AccountNumber):
     _lengths = range(13, 20)
 
 
+MASK = re.compile(r"([0-9]{6})?\*+([0-9]{4})?")
+"""What a mask may be: more digits in clear than these are a number."""
+
+
 def consistent(one: str, other: str) -> int | None:
-    """Compare two masks digit by digit where both show one.
+    """Compare two masks digit by digit where both show one. Two masks that agree in no
+    digit (0) do not contradict each other, and prove nothing.
 
     Returns:
         How many digits agree, or None when lengths or shown digits differ.

@@ -11,22 +11,37 @@ from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed
 
+GIVE_UP_WORD = "ASKED"
+
 
 def cancel(journal: Journal, name: str, reason: str) -> Order:
-    """Withdraw an order that the provider has not heard of. Twice is harmless.
+    """Withdraw an order that the provider has not heard of. Twice is harmless. One
+    that nobody can ask after is given up: it claims nothing of what became of it.
 
     Raises:
-        CheckFailed: ``order.over``, ``order.not_held``, ``cancel.too_late``.
+        CheckFailed: ``order.over``, ``order.not_held``, ``cancel.too_late``;
+            ``cancel.unsettled`` while it is not known what became of a step.
     """
     order = journal.order
     if order.state is State.CANCELLED:
         return order
+    if order.effect:
+        raise CheckFailed("cancel.unsettled", order=order.number, effect=order.effect)
+    if may_give_up(order):
+        told = {"operator": name, "reason": "order.given_up"}
+        return journal.append("order.given_up", told)
     if order.final:
         raise order_over(order)
     if order.state not in TRANSITIONS["order.cancelled"]:
         code = "rollback.too_late" if order.committed else "cancel.too_late"
         raise CheckFailed(code, order=order.number, state=order.state)
     return journal.append("order.cancelled", {"operator": name, "reason": reason})
+
+
+def may_give_up(order: Order) -> bool:
+    """A person's task, and no number of an application by which it could end. Where
+    the application itself commits, the provider shows what became of it."""
+    return order.state is State.MANUAL and not (order.application or order.committed)
 
 
 def freeze(journal: Journal, name: str, reason: str) -> Order:

@@ -13,7 +13,14 @@ from typing import Literal
 from posctl.change.journal import Journal
 from posctl.change.order import Order
 from posctl.model.canonical import Json
-from posctl.model.errors import LinkFailed, PosctlError, Refused, StateUnknown
+from posctl.model.errors import (
+    CheckFailed,
+    LinkFailed,
+    PosctlError,
+    Refused,
+    StateUnknown,
+    UsageError,
+)
 
 Phase = Literal["done", "void", "refused", "disputed"]
 
@@ -55,12 +62,15 @@ def perform(journal: Journal, effect: Effect, intent: Json) -> Order:
     try:
         evidence = effect.do(order)
     except Disputed as dispute:
-        reason = {"reason": dispute.code, **dispute.params}
+        reason = {**dispute.params, "reason": dispute.code}
         journal.append(f"{effect.name}.disputed", reason)
         raise
     except Refused as refusal:
-        reason = {"reason": refusal.code, **refusal.params}
+        reason = {**refusal.params, "reason": refusal.code}
         journal.append(f"{effect.name}.refused", reason)
+        raise
+    except (UsageError, CheckFailed) as ours:  # nothing could be sent
+        journal.append(f"{effect.name}.void", {"not_reached": ours.code})
         raise
     except LinkFailed as failure:
         if failure.params.get("sent") is False:

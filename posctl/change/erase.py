@@ -52,8 +52,14 @@ def erase_order(places: Sequence[Place], number: str, operator: str) -> list[str
     orders = [place.journal(number).order for place in known]
     gone = sorted({h for o in orders for h in (o.sealed, o.backup) if h})
     for place in known:
-        place.log.erase(gone)
+        place.log.erase([h for h in gone if not _is_needed(place, number, h)])
         journal = place.journal(number)
         if journal.order.holder is place.holder:
             journal.append("order.erased", {"operator": operator, "boxes": gone})
     return gone
+
+
+def _is_needed(place: Place, number: str, sha256: str) -> bool:
+    """An order that is not over names it too: two back-ups of one terminal are one."""
+    others = (order for order in place.open_orders() if order.number != number)
+    return any(sha256 in (order.sealed, order.backup) for order in others)

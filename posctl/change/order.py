@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from posctl.change.states import (
@@ -27,6 +27,7 @@ from posctl.model.clock import moment
 from posctl.model.errors import CheckFailed
 from posctl.model.steps import GATES, check_order, is_evidence, steps_of
 from posctl.store.eventlog import Event
+from protocols.sensitive import MASK
 
 _COPIED: dict[str, tuple[str, ...]] = {
     "order.opened": (
@@ -83,13 +84,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 """What those parts are; the others are texts."""
 
+_MASK = rf"(?=[0-9*]{{4,40}}\Z){MASK.pattern}"
 _SHAPES = {
     "mid": re.compile(r"[0-9A-Za-z]{1,20}"),
     "tid": re.compile(r"[0-9A-Za-z]{1,20}"),
-    "old_mask": re.compile(r"[0-9*]{6,40}"),
-    "provider_mask": re.compile(r"([0-9*]{4,40})?"),
-    "failed_mask": re.compile(r"([0-9*]{4,40})?"),
-    "new_mask": re.compile(r"[0-9*]{6,40}"),
+    "old_mask": re.compile(_MASK),
+    "provider_mask": re.compile(f"({_MASK})?"),
+    "failed_mask": re.compile(f"({_MASK})?"),
+    "new_mask": re.compile(_MASK),
     "branch": re.compile(r"([0-9]{12})?"),
     "account_type": re.compile(r"card|corporate"),
     "source": re.compile(r"[a-z ]{1,20}"),
@@ -97,10 +99,27 @@ _SHAPES = {
     "kind_by": re.compile(r"(AID|BIN table)?"),
     "chip_grade": re.compile(r"[a-z ,]{0,40}"),
     "fee": re.compile(r"[0-9]{1,6}\.[0-9]{2}"),
+    "confirm": re.compile(r"binding_tag|n/a"),
 }
 """Those that people decide by: nobody may write more into them than they are."""
 
 _MOMENTS = {"valid_until", "cool_until"}
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""What is later is no time of an order: days can be added to all others."""
+_LAST_VERSION = 2**32 - 2
+"""Of a binding: the next one must fit into its tag."""
+_LONGEST_WORDS = 200
+_CODE = re.compile(r"[a-z_]{1,24}\.[a-z_]{1,32}")
+_ENDS = frozenset(
+    {"look.refused", "order.needless", "order.refused", "order.cancelled"}
+    | {"order.given_up"}
+    | {"order.frozen", "order.expired", "apply.refused", "apply.disputed"}
+    | {"sign.disputed"}
+)
+"""Events whose ``reason``, a code, is the order's; ``provider.rejected`` has the
+provider's own words. No other event explains what became of an order."""
+_UNDONE = frozenset({"readback.done", "rollback.done", THAWS})
+"""After these, what stood in the way before is no reason any more."""
 _TUPLES = ("documents", "steps")
 _DOCUMENT = {"kind": str, "sha256": str, "size": int, "type": str}
 
@@ -109,6 +128,9 @@ NUMBER = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{5}")
 """Field and order: typable, and no two stores make the same one."""
 
 RECEIVED = "order.received"
+
+LOST = "-"
+"""Stands for the number of an application whose answer was lost, but which shows."""
 
 NOTHING_TO_CONFIRM = "n/a"
 """A profile's word for terminals that cannot show the change."""
@@ -171,6 +193,7 @@ class Order:
     frozen_in: State | None = None
     frozen_since: str = ""
     stopped_ms: int = 0
+    stopped_before_ms: int = 0
     request_seq: str = ""
     apply_commits: bool = False
     application: str = ""
@@ -194,21 +217,24 @@ class Order:
 
     @property
     def may_roll_back(self) -> bool:
-        """Before the commit point: the provider cannot make it effective."""
-        return self.state in UNCOMMITTED and not self.committed
+        """Before the commit point: the provider cannot make it effective. Of a frozen
+        one that is what it was before."""
+        frozen = self.state is State.FROZEN
+        state = self.frozen_in if frozen else self.state
+        return state in UNCOMMITTED and not self.committed
 
     @property
     def expires(self) -> datetime | None:
         """When it expires; the clock stops while it is frozen (R34)."""
-        return self._shifted(self.valid_until)
+        return self._shifted(self.valid_until, self.stopped_ms)
 
     @property
     def cooled(self) -> datetime | None:
-        """When its cooling-off is over."""
-        return self._shifted(self.cool_until)
+        """When its cooling-off is over: it was frozen for longer meanwhile."""
+        return self._shifted(self.cool_until, self.stopped_ms - self.stopped_before_ms)
 
-    def _shifted(self, text: str) -> datetime | None:
-        return moment(text) + timedelta(milliseconds=self.stopped_ms) if text else None
+    def _shifted(self, text: str, by_ms: int) -> datetime | None:
+        return moment(text) + timedelta(milliseconds=by_ms) if text else None
 
     def to_json(self) -> Json:
         lists = {name: list(getattr(self, name)) for name in _TUPLES}
@@ -232,6 +258,7 @@ def fold(before: Json | None, event: Event) -> Json:
     Raises:
         CheckFailed: ``order.transition`` when the table does not allow it.
     """
+    _moment(event, event.time)
     if before is None:
         state = _next_state(None, event)
         order = Order(
@@ -296,6 +323,10 @@ def _next_state(order: Order | None, event: Event) -> State:
         raise _illegal(order, event)
     if event.kind in BEFORE_COMMIT and order and order.committed:
         raise _illegal(order, event)
+    if event.kind == "rollback.done" and order and not order.may_roll_back:
+        raise _illegal(order, event)
+    if event.kind == "order.given_up" and order and order.application:
+        raise _illegal(order, event)
     if order:
         _check_receiver(order, event)
         _check_steps(order, event)
@@ -358,6 +389,8 @@ def _after(order: Order, event: Event) -> Order:
 
 def _clock(order: Order, event: Event) -> dict[str, Any]:
     """The time spent frozen, the end of the cooling-off, the moment of effect."""
+    if event.kind == "order.cooling":
+        return {"stopped_before_ms": order.stopped_ms}
     if event.kind == "order.cooled":
         return {"was_cooled": True}
     if event.kind == "readback.done":
@@ -371,7 +404,6 @@ def _clock(order: Order, event: Event) -> dict[str, Any]:
     return {
         "frozen_in": None,
         "frozen_since": "",
-        "reason": "",
         "stopped_ms": order.stopped_ms + stopped,
     }
 
@@ -393,17 +425,34 @@ def _kept(event: Event) -> dict[str, Any]:
         _moment(event, kept[name])
     if "steps" in kept:
         kept["steps"] = _step_names(event, kept["steps"])
-    if reason := event.payload.get("reason"):
-        kept["reason"] = str(reason)
-    return kept
+    if not 0 <= (kept.get("old_version") or 0) <= _LAST_VERSION:
+        raise CheckFailed("order.payload", kind=event.kind, part="old_version")
+    return kept | _reason(event)
+
+
+def _reason(event: Event) -> dict[str, str]:
+    """Why it ended or stands still; both contacts are told it (R46)."""
+    told = event.payload.get("reason", "")
+    if event.kind in _UNDONE:
+        return {"reason": ""}
+    if event.kind == "provider.rejected":
+        return {"reason": str(told)[:_LONGEST_WORDS]}
+    if event.kind not in _ENDS:
+        return {}
+    if told and not (isinstance(told, str) and _CODE.fullmatch(told)):
+        raise CheckFailed("order.payload", kind=event.kind, part="reason")
+    return {"reason": told}
 
 
 def _moment(event: Event, text: str) -> datetime:
     """Raises CheckFailed ``order.payload`` for what is no time."""
     try:
-        return moment(text)
+        found = moment(text)
     except ValueError:
-        raise CheckFailed("order.payload", kind=event.kind, part="time") from None
+        found = None
+    if found is None or found > _LATEST:
+        raise CheckFailed("order.payload", kind=event.kind, part="time")
+    return found
 
 
 def _step_names(event: Event, names: list[object]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from posctl.model.canonical import Json, canonical, is_canonical
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed
 from posctl.store.eventlog import Event, check_chain
-from posctl.store.files import write_private
+from posctl.store.files import read_json, write_private
 from posctl.store.keys import (
     APPROVER,
     TECHNICIAN,
@@ -88,6 +88,14 @@ class OrderFile:
 
 def file_name(number: str) -> str:
     return f"{number}{SUFFIX}"
+
+
+def sign_anew(path: Path, operator: Operator) -> None:
+    """The same file under its maker's certificate of now: that of then may have run out
+    or have been taken back while the file was on its way."""
+    whole = read_json(path)
+    whole["proof"] = operator.sign("order file", whole["body"])
+    write_private(path, canonical(whole))
 
 
 def write(

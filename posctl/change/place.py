@@ -24,6 +24,9 @@ INBOX_SECONDS = 10.0
 """How long another process may take with the same inbox."""
 
 
+UNKNOWN_TID = "unknown"
+
+
 class Place:
     """One of the two places. ``folder`` is its part of the set-up."""
 
@@ -78,9 +81,11 @@ class Place:
         return self.orders(state=_NOT_FINAL)
 
     def orders_at(self, mid: str, tid: str) -> list[Order]:
-        """Those of a merchant or of a terminal."""
+        """Those of a merchant or of a terminal. A terminal that cannot tell its number
+        is not the same as another that cannot."""
         found = {o.number: o for o in self.orders(mid=[mid, ""])}
-        found |= {o.number: o for o in self.orders(tid=[tid])}
+        if tid != UNKNOWN_TID:
+            found |= {o.number: o for o in self.orders(tid=[tid])}
         return list(found.values())
 
     def take(self, path: Path) -> Order:

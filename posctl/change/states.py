@@ -102,6 +102,7 @@ _IN_OFFICE: Moves = {
     "order.cooling": _move(S.COOLING, S.APPROVED),
     "order.cooled": _move(S.APPROVED, S.COOLING),
     "order.thawed": _stay(S.FROZEN),
+    "order.given_up": _move(S.CANCELLED, S.MANUAL),
     "order.expired": _move(
         S.EXPIRED,
         *(S.PROPOSED, S.APPROVED, S.COOLING, S.SUBMITTED, S.WAITING_MERCHANT),
@@ -161,7 +162,7 @@ not happen, and cannot any more or does no harm); ``refused`` (the outsider said
 
 BEFORE_COMMIT = frozenset(
     {"rollback.done", "order.expired", "payment.intended", "amount.intended"}
-    | {"merchant.done"}
+    | {"merchant.done", "order.given_up"}
 )
 """These happen only while an order's commit point is not behind it."""
 

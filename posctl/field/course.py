@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posctl.cards import bins
 from posctl.change.journal import Journal, exclusive
-from posctl.change.order import Order, order_over
+from posctl.change.order import Order, order_over, profile_of
 from posctl.change.states import Holder, State
 from posctl.field.account import (
     NewAccount,
@@ -30,7 +30,13 @@ from posctl.field.propose import hand_over, propose
 from posctl.field.steps import Context, run_stage
 from posctl.field.steps.notices import tell as tell_notices
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, OtherChannel, PosctlError, note
+from posctl.model.errors import (
+    CheckFailed,
+    ClosedNow,
+    OtherChannel,
+    PosctlError,
+    note,
+)
 from posctl.model.profile import Profile
 from posctl.model.steps import Stage
 from posctl.store.files import read_json, write_json
@@ -153,6 +159,7 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     check_agent(place.profile, means.agent)
     journal = place.journal(number)
     _check_open(journal.order)
+    _check_own(session, journal.order)
     means = means.filled(_remembered(place, number))
     if journal.order.state is State.PROPOSED:
         return _leave(session, journal, means)
@@ -174,6 +181,23 @@ def _check_open(order: Order) -> None:
         raise CheckFailed("order.effective", order=order.number)
 
 
+def _check_own(session: Session, order: Order) -> None:
+    """The office takes an order from the technician who made it, under the profile that
+    it was made with, and from nobody else.
+
+    Raises:
+        CheckFailed: ``order.colleague``, ``profile.differs``.
+        ClosedNow: ``order.frozen``.
+    """
+    profile = session.place.profile
+    if order.operator != session.operator.name:
+        raise CheckFailed("order.colleague", order=order.number, name=order.operator)
+    if profile_of(order) != (profile.name, profile.version, profile.sha256):
+        raise CheckFailed("profile.differs", order=order.number)
+    if order.state is State.FROZEN:
+        raise ClosedNow("order.frozen", order=order.number, since=order.frozen_since)
+
+
 def _remembered(place: FieldPlace, number: str) -> Json:
     path = place.means_file(number)
     return dict(read_json(path)) if path.exists() else {}
@@ -186,7 +210,7 @@ def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:
     try:
         found = look(place, driver, merchant=means.merchant)
     except IdentityMismatch as mismatch:
-        evidence = {"reason": mismatch.code, **mismatch.params}
+        evidence = {**mismatch.params, "reason": mismatch.code}
         new_journal(session, means).append("look.refused", evidence)
         raise
     place.person.tell(
@@ -206,8 +230,7 @@ def open_order(session: Session, found: Look, means: Means) -> Journal:
     if found.tag is not None and found.tag.unbound:
         raise OtherChannel("look.unbound", tid=found.tid, mid=found.mid)
     for other in place.orders_at(found.mid, found.tid):
-        same = other.mid in ("", found.mid) or other.tid == found.tid
-        if same and other.blocks:
+        if other.blocks:
             code = "order.open" if other.holder is place.holder else "order.at_office"
             raise CheckFailed(
                 code, order=other.number, state=str(other.state), since=other.changed

@@ -85,6 +85,8 @@ def hand_over(session: Session, journal: Journal, path: Path | None) -> Path:
             order = journal.append("order.sent", {"to": "office"})
         orderfile.write(kept, journal, session.operator, place.clock.now(), documents)
         remove(place.boxes_file(order.number))
+    else:
+        orderfile.sign_anew(kept, session.operator)
     target = path or _default_target(place, order)
     write_private(target, kept.read_bytes())
     remove(place.means_file(order.number))

@@ -23,6 +23,7 @@ from posctl.model.windows import Windows
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Hours = Annotated[int, msgspec.Meta(ge=0, le=24 * 3650)]
 Step = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}(\|[a-z_]{1,32})?$")]
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
@@ -109,8 +110,8 @@ class VerificationRules(Table, frozen=True):
 
     steps: tuple[Step, ...]
     checkers: Annotated[tuple[Checker, ...], msgspec.Meta(min_length=1)]
-    cooling_hours: Count
-    cooling_hours_other_holder: Count
+    cooling_hours: Hours
+    cooling_hours_other_holder: Hours
 
 
 class Closure(Table, frozen=True):
@@ -182,7 +183,7 @@ class OrderRules(Table, frozen=True):
     how many an order that has ended may be erased (R50). ``report``: whom a change that
     took effect is reported to; empty: nobody (R46)."""
 
-    valid_days: Positive
+    valid_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
     due_days: Count
     retention_days: Count
     report: str = ""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from posctl.change.effects import Disputed, Effect, Outcome
 from posctl.change.journal import Journal
-from posctl.change.order import Order
+from posctl.change.order import LOST, Order
 from posctl.change.orderfile import SealedDocument
 from posctl.model.canonical import Json
 from posctl.model.clock import moment
@@ -48,9 +48,6 @@ _NOT_TAKEN = ("provider.credentials", "provider.rate", "provider.no_right")
 
 _MAY_BE_OURS = ("provider.duplicate", "provider.application_open")
 """It has one already: perhaps this very one, delivered twice, or by an older store."""
-
-LOST = "-"
-"""Stands for the number of an application whose answer was lost, but which shows."""
 
 
 class Application:
@@ -93,7 +90,12 @@ class Application:
                     **_said(refusal),
                 ) from refusal
             raise
+        if any(o.number != order.number for o in self._orders_with(answer)):
+            raise LinkFailed("provider.answer", field="application", sent=True)
         return {"application": answer}
+
+    def _orders_with(self, application: str) -> list[Order]:
+        return self.place.orders(application=[application])
 
     def _probe_apply(self, order: Order) -> Outcome:
         """Send the very same request again: taken now, or a duplicate (1002).
@@ -110,17 +112,15 @@ class Application:
         except Refused as refusal:
             if refusal.code == "provider.duplicate":
                 return Outcome("void", {"orphan": order.request_seq})
-            return Outcome("refused", {"reason": refusal.code, **refusal.params})
+            return Outcome("refused", {**refusal.params, "reason": refusal.code})
 
     def _probe_by_reading(self, order: Order) -> Outcome:
         """Raises LinkFailed ``provider.undecided``; past the profile's hours it is a
         person's task: ``disputed``."""
         found = self.read_binding()
         shown = found.pending or found.effective
-        old = order.old_mask or order.provider_mask or ""
-        differs = consistent(old, order.new_mask) is None
-        ours = shown is not None and consistent(shown, order.new_mask) is not None
-        if ours and differs and not was_failed(order, found):
+        ours = bool(shown and consistent(shown, order.new_mask))
+        if ours and tells_apart(order) and not was_failed(order, found):
             return Outcome("done", {"application": LOST, "shown": shown})
         hours = self.place.profile.poll.undecided_hours
         since = moment(order.effect_since or order.changed)
@@ -275,6 +275,13 @@ def _check_picture(order: Order, kind: str, body: bytes) -> None:
     checked = next(d["sha256"] for d in order.documents if d["kind"] == kind)
     if hashlib.sha256(body).hexdigest() != checked:
         raise CheckFailed("document.others", order=order.number)
+
+
+def tells_apart(order: Order) -> bool:
+    """Old and new number do not have one mask: what a provider shows says which of
+    them it is."""
+    old = order.provider_mask or order.old_mask or ""
+    return consistent(old, order.new_mask) is None
 
 
 def was_failed(order: Order, found: ReadBinding) -> bool:

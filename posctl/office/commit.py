@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from posctl.change.effects import Disputed, perform, settle
 from posctl.change.journal import Journal, exclusive
-from posctl.change.order import Order, order_over
+from posctl.change.order import LOST, Order, order_over
 from posctl.change.states import TRANSITIONS, State
 from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
@@ -28,7 +28,7 @@ from posctl.model.errors import (
     StateUnknown,
 )
 from posctl.office.account import OpenedAccount, open_account
-from posctl.office.application import LOST, Application, was_failed
+from posctl.office.application import Application, tells_apart, was_failed
 from posctl.office.approve import check_approval, check_valid, cool, valid_until
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
@@ -251,7 +251,7 @@ class Commit:
         age = self.place.clock.now() - moment(intended[-1].time)
         shown = self.application.read_binding().effective
         old = order.old_mask or order.provider_mask
-        is_old = shown is not None and consistent(shown, old) is not None
+        is_old = bool(shown and consistent(shown, old)) and tells_apart(order)
         return is_old and age > timedelta(days=days)
 
     def _events(self) -> list[Event]:
@@ -308,7 +308,9 @@ class Commit:
         if order.application not in ("", LOST):
             return self.application.query()
         found = self.application.read_binding()
-        if found.effective and _same(found.effective, order):
+        if not tells_apart(order):
+            progress = Progress.UNKNOWN
+        elif found.effective and _same(found.effective, order):
             progress = Progress.EFFECTIVE
         elif was_failed(order, found):
             progress = Progress.UNKNOWN
@@ -363,7 +365,8 @@ _UNDECIDED = (Progress.WAITING_MERCHANT, Progress.AUDITING, Progress.UNKNOWN)
 
 
 def _same(shown: str | None, order: Order) -> bool:
-    return shown is not None and consistent(shown, order.new_mask) is not None
+    """At least one digit is shown, and none that is shown differs."""
+    return bool(shown and consistent(shown, order.new_mask))
 
 
 def _sha256(text: str) -> str:
@@ -433,14 +436,16 @@ def expire(session: Session) -> list[Order]:
     """End every order whose time is over, before its commit point (R34)."""
     place, ended = session.place, []
     for order in place.open_orders():
-        expired = order.expires and place.clock.now() > order.expires
         may = order.state in TRANSITIONS["order.expired"] and not order.committed
-        if expired and may and order.holder is place.holder and not order.effect:
-            ended.append(act(session, order.number, _expire))
+        if not may or order.holder is not place.holder or order.effect:
+            continue
+        if place.clock.now() > valid_until(session, place.journal(order.number)):
+            ended.append(act(session, order.number, lambda j: _expire(session, j)))
     return ended
 
 
-def _expire(journal: Journal) -> Order:
+def _expire(session: Session, journal: Journal) -> Order:
+    _check_unsigned(session, journal.order)
     return journal.append("order.expired", {"reason": "order.expired"})
 
 
@@ -469,12 +474,23 @@ def _undo(session: Session, journal: Journal) -> None:
         raise CheckFailed("rollback.too_late", order=order.number, state=order.state)
     if order.effect == "apply":
         order = journal.append("apply.void", {"given_up": order.request_seq})
+    if order.effect:
+        raise CheckFailed("cancel.unsettled", order=order.number, effect=order.effect)
     evidence: Json = {"operator": session.operator.name, "at": "office"}
-    if order.application:
-        deadline = Deadline(CALL_SECONDS)
-        status = session.provider().query(order.mid, order.application, deadline)
-        ended = status.progress is Progress.REJECTED
-        if status.progress is not Progress.WAITING_MERCHANT and not ended:
-            raise CheckFailed("rollback.too_late", order=order.number, state=status.raw)
-        evidence["application_unsigned"] = status.raw
+    evidence |= _check_unsigned(session, order)
     journal.append("rollback.done", evidence)
+
+
+def _check_unsigned(session: Session, order: Order) -> Json:
+    """An older store may not know that its application was signed: the provider does.
+
+    Raises:
+        CheckFailed: ``rollback.too_late``; LinkFailed: it could not be asked.
+    """
+    if not order.application:
+        return {}
+    deadline = Deadline(CALL_SECONDS)
+    status = session.provider().query(order.mid, order.application, deadline)
+    if status.progress not in (Progress.WAITING_MERCHANT, Progress.REJECTED):
+        raise CheckFailed("rollback.too_late", order=order.number, state=status.raw)
+    return {"application_unsigned": status.raw}

@@ -91,7 +91,7 @@ class OfficePlace(Place):
         order = replay(file.events)
         if order.holder is not Holder.OFFICE:
             raise CheckFailed("order.not_sent", order=file.number)
-        whose = (order.operator, f"{order.field_id}-")
+        whose = (_handed_over_by(file, order), f"{order.field_id}-")
         if whose != (file.signer.name, file.number[: len(whose[1])]):
             raise CheckFailed("signature.other", order=file.number)
         return file
@@ -103,11 +103,12 @@ class OfficePlace(Place):
             return CheckFailed("profile.differs", order=order.number)
         if order.steps != profile.verification.steps:
             return CheckFailed("order.steps", order=order.number, kind="order.opened")
+        if order.confirm != profile.terminal.confirm:
+            return CheckFailed("profile.differs", order=order.number)
         if order.fee != str(profile.fees.total):
             return CheckFailed("fee.differs", order=order.number, fee=order.fee)
         for other in self.orders_at(order.mid, order.tid):
-            same = other.mid == order.mid or other.tid == order.tid
-            if same and other.blocks and other.number != order.number:
+            if other.blocks and other.number != order.number:
                 return CheckFailed(
                     "office.order_open", order=order.number, other=other.number
                 )
@@ -124,6 +125,14 @@ class OfficePlace(Place):
         if (file.number, file.head) != (number, received["head"]):
             raise CheckFailed("orderfile.swapped", order=number)
         return file
+
+
+def _handed_over_by(file: OrderFile, order: Order) -> str:
+    """Its maker; once it is effective, whoever was at the terminal and closed it."""
+    last = file.events[-1]
+    if last.kind == "order.closed":
+        return str(last.payload.get("operator", ""))
+    return order.operator
 
 
 def _refusal(against: CheckFailed | None) -> list[tuple[str, Json]]:

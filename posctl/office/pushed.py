@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from posctl.change.order import Order
+from posctl.change.states import State
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed, NotYetEffective, Refused, StateUnknown
+from posctl.model.errors import CheckFailed, PosctlError
 from posctl.office.commit import commit
 from posctl.office.place import Session
 
+_WAITS = (State.WAITING_MERCHANT, State.AUDITING, State.UNKNOWN, State.READBACK)
+"""Where going on only asks: a push neither submits nor signs."""
+
 
 def take_push(session: Session, headers: dict[str, str], body: bytes) -> Json:
-    """Check it, ask the provider about its application, say what to answer.
+    """Check it, ask the provider about its application, say what to answer: also
+    where it could not be asked now, or the order is over.
 
     Raises:
         CheckFailed: ``notice.forged``, ``notice.stranger``: no order of ours.
@@ -18,16 +23,22 @@ def take_push(session: Session, headers: dict[str, str], body: bytes) -> Json:
     """
     notice = session.provider().open_notice(headers, body)
     order = _order_of(session, notice.application)
-    try:
-        order = commit(session, order.number, 0.0)
-    except (NotYetEffective, StateUnknown, Refused):  # the query said so; recorded
-        order = session.place.journal(order.number).order
+    if order.state in _WAITS and order.committed and not order.effect:
+        order = _ask(session, order)
     return {
         "order": order.number,
         "state": str(order.state),
         "raw": notice.raw,
         "reply": notice.reply.decode("utf-8", "replace"),
     }
+
+
+def _ask(session: Session, order: Order) -> Order:
+    """What came of it is in the log; what did not, the next commit asks again."""
+    try:
+        return commit(session, order.number, 0.0)
+    except PosctlError:
+        return session.place.journal(order.number).order
 
 
 def _order_of(session: Session, application: str | None) -> Order:

@@ -111,8 +111,10 @@ def _look(session: Session, provider: Provider, order: Order, due: Due) -> Json:
     shown = found.effective or found.pending
     if found.effective is None and _is_ours(session, order.mid, shown):
         return {**seen, "shown": None, "verdict": NOT_OFFERED}  # looked at again later
-    same = shown is not None and consistent(shown, order.new_mask) is not None
-    verdict = SAME if same and found.effective else MOVED
+    agreed = consistent(shown, order.new_mask) if shown else None
+    if agreed == 0:  # all of it hidden
+        return {**seen, "shown": shown, "verdict": NOT_OFFERED}
+    verdict = SAME if agreed and found.effective else MOVED
     seen = {**seen, "shown": shown, "verdict": verdict}
     _record(session, order, due, seen)
     return seen
@@ -122,7 +124,7 @@ def _is_ours(session: Session, mid: str, shown: str | None) -> bool:
     """An order of this office asked for that account: while it is verified, and after
     it was refused, the provider does not show the one in force (R40)."""
     return shown is not None and any(
-        order.new_mask and consistent(shown, order.new_mask) is not None
+        order.new_mask and bool(consistent(shown, order.new_mask))
         for order in session.place.orders(mid=[mid])
     )
 

@@ -134,6 +134,10 @@ _DIFFERING = "SELECT order_id FROM orders WHERE " + " OR ".join(  # noqa: S608
 )
 """Orders whose columns are not what their projection says."""
 
+_WITHOUT_EVENTS = (
+    "SELECT order_id FROM orders EXCEPT SELECT order_id FROM events LIMIT 1"
+)
+
 Fold = Callable[[Json | None, Event], Json]
 """The projection after an event; raises CheckFailed where no transition allows it."""
 
@@ -469,6 +473,8 @@ class EventLog:
         for order_id, projection in folded.items():
             if projection != self.projection(order_id):
                 raise CheckFailed("log.projection", order=order_id)
+        for (order_id,) in self._rows(_WITHOUT_EVENTS):
+            raise CheckFailed("log.projection", order=order_id)
         for (order_id,) in self._rows(_DIFFERING):
             raise CheckFailed("log.projection", order=order_id)
 

@@ -270,6 +270,7 @@ class Office:
             order_path=lambda number: Path("/m"),
             journal=lambda number: Journal(log, Holder.OFFICE, number),  # type: ignore[arg-type]
             open_orders=lambda: [log.order()],
+            orders=lambda **_which: [log.order()],
             trust=SimpleNamespace(check=_nothing),
         )
         return SimpleNamespace(
@@ -284,10 +285,10 @@ COMMANDS: dict[str, Callable[[Any], Any]] = {
     "commit": lambda session: commit.commit(session, NUMBER, 0.0),
     "rollback": lambda session: commit.roll_back(session, NUMBER),
     "cancel": lambda session: commit.act(
-        session, NUMBER, lambda own: control.cancel(own, "wang", "withdrawn")
+        session, NUMBER, lambda own: control.cancel(own, "wang", "order.withdrawn")
     ),
     "freeze": lambda session: commit.act(
-        session, NUMBER, lambda own: control.freeze(own, "wang", "dispute")
+        session, NUMBER, lambda own: control.freeze(own, "wang", "frozen.dispute")
     ),
     "thaw": lambda session: commit.act(
         session, NUMBER, lambda own: control.thaw(own, "wang")

@@ -88,7 +88,7 @@ LOCKED: dict[str, dict[str, Any]] = {
     "merchant signs": {"provider": Signing(), "checkers": ("office", "merchant")},
     "penny drop": {
         "provider": Signing(corporate=True),
-        "commands": ("commit", "rollback", "freeze", "thaw", "amount"),
+        "commands": ("commit", "rollback", "cancel", "freeze", "thaw", "amount"),
     },
     "penny drop, two faults": {
         "provider": Signing(corporate=True),

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from procedures import office, register, site_with
+from procedures import office, register, site_with, state
 from world import MakeSite, Ran, Site
 
 from emulator.acquirer.partners import add_wechatpay
@@ -23,6 +23,7 @@ from posctl.model.deadline import Deadline
 from posctl.model.errors import PosctlError
 from posctl.office import commit
 from posctl.office.watch import look_again, moments
+from posctl.providers.wechatpay import WeChatPay
 
 SUB = "1900006491"
 BEIJING = ZoneInfo("Asia/Shanghai")
@@ -298,6 +299,45 @@ def test_an_account_that_moved_at_the_provider_is_a_conflict(wechat: Site) -> No
     moved = wechat.commit(number)
     assert (moved.code, moved.error["code"]) == (7, "binding.conflict")
     assert posts(wechat) == 0
+
+
+SAME_MASK = f"{NEW_NUMBER[:6]}{0:09}{NEW_NUMBER[-4:]}"
+"""First six and last four of the new number, made here: no check digit holds."""
+
+
+@pytest.mark.req("R40", "R41")
+def test_one_mask_for_both_numbers_proves_nothing(make_wechat: MakeWeChat) -> None:
+    """The request never arrived, and the old account looks like the new one."""
+    site = make_wechat(**{"undecided_hours = 24": "undecided_hours = 0"})
+    with site.bench.ledger.locked() as ledger:
+        ledger.accounts[SAME_MASK] = ledger.accounts[OLD_NUMBER]
+        ledger.merchants[MID].account = SAME_MASK
+    number = approved(site)
+    site.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
+    for _again in range(3):
+        assert site.commit(number).code != 0
+    assert (posts(site), site.account()) == (0, SAME_MASK)
+    assert state(site, number) not in ("EFFECTIVE", "CLOSED")
+    assert site.run("receipt", "show", number).code != 0
+
+
+@pytest.mark.req("R40")
+def test_a_mask_of_stars_alone_proves_nothing(
+    make_wechat: MakeWeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_wechat(**{"undecided_hours = 24": "undecided_hours = 0"})
+    real, number = WeChatPay.read_binding, approved(site)
+    site.bench.provider.faults.add(Fault("modify-settlement", "refuse_before"))
+    site.commit(number)
+
+    def hidden(self: WeChatPay, *given: object, **more: object) -> object:
+        return replace(real(self, *given, **more), effective="*" * 19)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WeChatPay, "read_binding", hidden)
+    for _again in range(2):
+        assert site.commit(number).code != 0
+    assert site.account() == OLD_NUMBER
+    assert site.run("receipt", "show", number).code != 0
 
 
 @pytest.mark.req("R45")

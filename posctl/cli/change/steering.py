@@ -60,7 +60,12 @@ def _held(console: Console, home: Path, number: str) -> Order:
 @home_option
 @order_argument
 def cancel(console: Console, home: Path, operator: str | None, number: str) -> Json:
+    from posctl.change.control import GIVE_UP_WORD, may_give_up
     from posctl.change.control import cancel as withdraw
+
+    order = find_in_place(console, home, number)[1]
+    if may_give_up(order):
+        console.confirm("give_up.confirm", GIVE_UP_WORD, order=number)
 
     def do(journal: Journal, name: str) -> Order:
         return withdraw(journal, name, "order.withdrawn")

@@ -323,6 +323,7 @@ VALUES: dict[str, str] = {
     "card": "card",
     "corporate": "corporate",
     "order.withdrawn": "withdrawn",
+    "order.given_up": "given up: what became of it is not known",
     "frozen.dispute": "in dispute",
     "frozen.security": "security",
     "frozen.request": "on request",

@@ -383,6 +383,10 @@ MESSAGES: dict[str, str] = {
     " log stays.",
     "bind.elsewhere": "merchant {mid} has no account yet: {provider} takes the first"
     " one by another channel; what is wanted there:",
+    "give_up.confirm": "\n  What became of {order} is not known here, and will not be:"
+    " the provider gave no number to ask by.\n  Ask the provider which account it pays,"
+    " and whether a change is under way.\n  Given up, the order says nothing of it; the"
+    " next order starts from what the provider has.",
     "handoff.closed": "order {order} is closed: what follows is for the other channel",
     "commit.payment": "the provider sends a small amount to the new account",
     "commit.submitted": "application {application} taken: COMMIT POINT",

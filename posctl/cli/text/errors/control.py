@@ -26,6 +26,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         "it is not known yet what became of a step of {order}: {effect}",
         "posctl change resume {order}, then freeze it",
     ),
+    "cancel.unsettled": (
+        "it is not known yet what became of {effect}: order {order} cannot be"
+        " withdrawn",
+        "posctl change resume {order}",
+    ),
     "cancel.too_late": (
         "{order} is at the provider already ({state})",
         "posctl change rollback {order}",

@@ -98,6 +98,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the receipt stored for order {order} is of another change",
         "stop: tell the security officer",
     ),
+    "order.colleague": (
+        "order {order} is {name}'s: nobody else can hand it to the office",
+        "{name} goes on with it, or: posctl change rollback {order}, then start again",
+    ),
     "commit.manual": (
         "the provider does not let order {order} be signed, and has not rejected it:"
         " whether it takes effect is not decided",
@@ -106,7 +110,8 @@ ERRORS: dict[str, tuple[str, str]] = {
     "commit.older_store": (
         "the provider had the request of order {order} before: this office's store is"
         " older than what the provider knows",
-        "restore a newer back-up of the store; call the provider's official contact",
+        "restore a newer back-up of the store, or ask the provider what it did, then:"
+        " posctl change cancel {order}",
     ),
     "order.unconfirmed": (
         "the terminal still shows the account that order {order} has replaced",
