@@ -42,7 +42,7 @@ def verify(
         if other:
             evidence[name] = _either(journal, first, other, run, falls_back)
         else:
-            evidence[name] = _recorded(journal, name, run)
+            evidence[name] = recorded(journal, name, run)
     return evidence
 
 
@@ -51,15 +51,16 @@ def _either(
 ) -> Json:
     """Which one was made is in the evidence, and why the first was not."""
     try:
-        return {"used": first, **_recorded(journal, first, run)}
+        return {"used": first, **recorded(journal, first, run)}
     except PosctlError as failure:
         if not falls_back(failure, other):
             raise
         cause = failure.code
-    return {"used": other, "instead": cause, **_recorded(journal, other, run)}
+    return {"used": other, "instead": cause, **recorded(journal, other, run)}
 
 
-def _recorded(journal: Journal, name: str, run: Run) -> Json:
+def recorded(journal: Journal, name: str, run: Run) -> Json:
+    """What it refused is in the log as ``step.failed``."""
     try:
         return run(name)
     except (CheckFailed, ClosedNow, OtherChannel, Refused) as failure:

@@ -33,7 +33,7 @@ from posctl.model.steps import Stage
 from posctl.office.account import OpenedAccount, account_id, open_account
 from posctl.office.place import Session
 from posctl.office.receipt import finish
-from posctl.office.steps import Context, run_stage
+from posctl.office.steps import Context, run_again, run_stage
 from posctl.office.steps.same_name import grade_of, is_other_holder
 from posctl.store import keys
 from posctl.store.keys import APPROVER, Operator, Signer, check_signature
@@ -41,6 +41,8 @@ from posctl.store.keys import APPROVER, Operator, Signer, check_signature
 PURPOSE = "approval"
 _CLOCK_MAY_STEP = timedelta(minutes=5)
 """How far this machine's clock may go back behind the order's last event (R12)."""
+_APPROVAL_SECONDS = 10.0
+"""How long another process may take to record an approval of its own."""
 ApprovalStep = Callable[[Session, Journal], Order]
 
 
@@ -158,7 +160,9 @@ def _record(
     proof: Json,
     approver: str,
 ) -> Order:
-    """One event, once the signature was found right; then the cooling-off begins."""
+    """One event, once the signature was found right; then the cooling-off begins. The
+    caps are counted once more: between the request and the answer others were approved.
+    """
     grade = grade_of(steps)
     digest = approval_digest(journal.order, name_grade=grade)
     _check_signer(session, journal.order, digest, proof, approver)
@@ -173,7 +177,9 @@ def _record(
         "account_id": account_id(session, account.new),
         "revocations": session.place.trust.number,
     }
-    order = journal.append("order.approved", approval)
+    with exclusive(session.place.log, "approvals", wait=_APPROVAL_SECONDS):
+        run_again(Context(session, journal, account), "office_caps")
+        order = journal.append("order.approved", approval)
     return cool(session, journal) if hours else order
 
 

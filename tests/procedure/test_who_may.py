@@ -143,7 +143,38 @@ def test_merchants_that_an_account_settles_at_the_cap_and_over_it(
         assert state(site, number) == "PROPOSED"
 
 
-def _another_merchant_with(site: Site, number: str) -> None:
+@pytest.mark.req("R14", "R30")
+def test_two_answers_from_elsewhere_do_not_pass_a_cap_that_holds_for_one(
+    changed: Changed, tmp_path: Path
+) -> None:
+    """Both were asked for while the cap was free; the other one was taken first."""
+    site = changed({"merchants_per_account = 5": "merchants_per_account = 1"})
+    other = _another_merchant_with(site, NEW_NUMBER, "CANCELLED")
+    number = proposed(site)
+    file = tmp_path / "armoured"
+    file.write_text(site.run("approval", "request", number).ok()["text"])
+    digits = [NEW_NUMBER[-4:]]
+    file.write_text(
+        site.run("approval", "sign", str(file), answers=digits).ok()["text"]
+    )
+    _set_office_state(site, other, "APPROVED")
+    taken = site.run("approval", "take", number, str(file))
+    assert (taken.code, taken.error["code"]) == (7, "office.cap_account")
+    assert state(site, number) == "PROPOSED"
+    _set_office_state(site, other, "CANCELLED")
+    assert site.run("approval", "take", number, str(file)).ok()["state"] == "APPROVED"
+
+
+def _set_office_state(site: Site, number: str, to: str) -> None:
+    with sqlite3.connect(site.home / "office" / "log.db") as db:
+        db.execute(
+            "UPDATE orders SET state = ?, projection = json_set(projection,"
+            " '$.state', ?) WHERE order_id = ?",
+            (to, to, number),
+        )
+
+
+def _another_merchant_with(site: Site, number: str, state: str = "CLOSED") -> str:
     """An order of another merchant that gave it this account, in the office's log."""
     from posctl.office.account import account_id
     from protocols.sensitive import AccountNumber
@@ -155,7 +186,7 @@ def _another_merchant_with(site: Site, number: str) -> None:
     place = session.place
     projection = place.log.projection(first)
     assert projection is not None and projection["account_id"] == own
-    other = {"mid": "898110054110002", "tid": "11000002", "state": "CLOSED"}
+    other = {"mid": "898110054110002", "tid": "11000002", "state": state}
     place.log._db.execute(
         "UPDATE orders SET projection = ?, mid = ?, tid = ?, state = ?"
         " WHERE order_id = ?",
@@ -164,6 +195,7 @@ def _another_merchant_with(site: Site, number: str) -> None:
     field = Home(site.home).field / "log.db"
     with sqlite3.connect(field) as db:
         db.execute("DELETE FROM orders WHERE order_id = ?", (first,))
+    return first
 
 
 @pytest.mark.req("R14")
