@@ -86,8 +86,7 @@ def due(console: Console, home: Path, days: int | None, ics: Path | None) -> Jso
 def expire(console: Console, home: Path, operator: str | None) -> Json:
     from posctl.office.commit import expire as end_all
 
-    ended = end_all(office_session(console, home, operator))
-    return {"expired": [order.number for order in ended]}
+    return {"expired": end_all(office_session(console, home, operator))}
 
 
 @command(orders, "erase", "help.orders.erase")

@@ -30,6 +30,7 @@ from posctl.model.errors import (
 from posctl.office.account import OpenedAccount, open_account
 from posctl.office.application import Application, tells_apart, was_failed
 from posctl.office.approve import check_approval, check_valid, cool, valid_until
+from posctl.office.each import for_each
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
@@ -432,16 +433,25 @@ def act(session: Session, number: str, do: Callable[[Journal], Order]) -> Order:
         return journal.order
 
 
-def expire(session: Session) -> list[Order]:
-    """End every order whose time is over, before its commit point (R34)."""
-    place, ended = session.place, []
-    for order in place.open_orders():
+def expire(session: Session) -> list[str]:
+    """End every order whose time is over, before its commit point (R34).
+
+    Raises:
+        PosctlError: what the first that did not end met, once all had their turn.
+    """
+    place = session.place
+
+    def end(number: str) -> bool:
+        order = place.journal(number).order
         may = order.state in TRANSITIONS["order.expired"] and not order.committed
         if not may or order.holder is not place.holder or order.effect:
-            continue
-        if place.clock.now() > valid_until(session, place.journal(order.number)):
-            ended.append(act(session, order.number, lambda j: _expire(session, j)))
-    return ended
+            return False
+        if place.clock.now() <= valid_until(session, place.journal(number)):
+            return False
+        act(session, number, lambda journal: _expire(session, journal))
+        return True
+
+    return for_each([o.number for o in place.open_orders()], end, place.person)
 
 
 def _expire(session: Session, journal: Journal) -> Order:

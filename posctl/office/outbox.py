@@ -16,6 +16,7 @@ from posctl.change.journal import exclusive
 from posctl.change.order import replay
 from posctl.model.canonical import Json, canonical
 from posctl.model.errors import CheckFailed, LinkFailed
+from posctl.office.each import for_each
 from posctl.office.place import OfficePlace
 from posctl.office.receipt import notice_of
 from posctl.store.files import unwritable
@@ -26,14 +27,21 @@ RETURNED = "order.returned"
 
 
 def deliver_all(place: OfficePlace, adapter: Adapter) -> list[str]:
-    """The keys that were delivered now. Raises what the adapter raises."""
-    done = []
+    """The keys that were delivered now. One that fails waits for the next time; it
+    keeps none of the others.
+
+    Raises:
+        PosctlError: what the adapter raised first.
+    """
     with exclusive(place.log, "outbox"):
-        for key, _order, notice in place.log.undelivered():
-            adapter({"key": key, **notice})
+        waiting = {key: notice for key, _order, notice in place.log.undelivered()}
+
+        def deliver(key: str) -> bool:
+            adapter({"key": key, **waiting[key]})
             place.log.mark_delivered(key)
-            done.append(key)
-    return done
+            return True
+
+        return for_each(waiting, deliver, place.person)
 
 
 def check_outbox(place: OfficePlace) -> None:

@@ -9,6 +9,7 @@ import pytest
 from procedures import (
     Changed,
     office,
+    state,
 )
 from world import Site
 
@@ -35,7 +36,7 @@ def test_an_order_expires_on_its_day_and_frees_the_merchant(site: Site) -> None:
     number = site.approved()
     assert commit.expire(office(site, timedelta(days=14, hours=23))) == []
     ended = commit.expire(office(site, timedelta(days=15, hours=1)))
-    assert [(o.number, o.state) for o in ended] == [(number, "EXPIRED")]
+    assert (ended, state(site, number)) == ([number], "EXPIRED")
     assert site.commit(number).error["code"] == "order.over"
     assert site.propose().ok()["order"] != number
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 from orderfiles import File, forge, part
-from procedures import Changed, company, office, proposed, state, submitted
+from procedures import (
+    OTHER_MID,
+    OTHER_TID,
+    Changed,
+    company,
+    of_merchant,
+    office,
+    proposed,
+    state,
+    submitted,
+)
 from world import RUN_ANSWERS, Site
 
 from emulator.bench import BRANCH, MID, MOBILE, NEW_NUMBER, OLD_NUMBER, TID
@@ -93,13 +103,19 @@ def test_what_nobody_can_ask_after_is_given_up_and_claims_nothing(
 
 @pytest.mark.req("R34", "R37")
 def test_an_order_that_was_signed_does_not_expire(site: Site, tmp_path: Path) -> None:
+    """And keeps no other from its end."""
     number = submitted(site)
     shutil.copytree(site.home / "office", tmp_path / "copy")
     site.commit(number).ok()
     restored(site, tmp_path / "copy")
+    of_merchant(site, number, OTHER_MID, OTHER_TID)
+    late = proposed(site)
+    site.run("orders", "list").ok()  # the office takes it in
+    of_merchant(site, number, MID, TID)
     with pytest.raises(CheckFailed) as refused:
         commit.expire(office(site, timedelta(days=16)))
     assert refused.value.code == "rollback.too_late"
+    assert refused.value.params["done"] == late and state(site, late) == "EXPIRED"
     assert site.account() == NEW_NUMBER
 
 

@@ -128,6 +128,25 @@ def test_notices_are_delivered_once_marked_and_again_when_it_failed(
     assert again["delivered"] == [] and len(file.read_text().splitlines()) == 1
 
 
+@pytest.mark.req("R46")
+def test_a_notice_that_fails_keeps_none_of_the_others(
+    site: Site, tmp_path: Path
+) -> None:
+    first = proposed(site)
+    site.run("change", "cancel", first).ok()
+    second = proposed(site)
+    site.run("change", "cancel", second).ok()
+    program = tmp_path / "post"
+    program.write_text(f"#!/bin/sh\n! grep -q {first}\n")
+    program.chmod(0o700)
+    failed = site.run("outbox", "deliver", "--command", str(program))
+    assert (failed.code, failed.error["code"]) == (5, "outbox.failed")
+    assert failed.error["params"]["key"] == first
+    assert failed.error["params"]["done"] == second
+    (waiting,) = site.run("outbox", "list").ok()["messages"]
+    assert waiting["key"] == first
+
+
 @pytest.mark.req("R50")
 def test_the_head_of_an_empty_store_is_no_head_to_compare(site: Site) -> None:
     proposed(site)

@@ -14,8 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from procedures import (
     NAMED,
+    OTHER_MID,
+    OTHER_TID,
     STEPS,
     Changed,
+    of_merchant,
     office,
     proposed,
     site_with,
@@ -106,24 +109,9 @@ def test_open_orders_of_a_technician_at_the_cap_and_over_it(changed: Changed) ->
     """At N it is taken; at one more it is refused before anything is asked."""
     site = changed({"open_per_technician = 10": "open_per_technician = 1"})
     number = proposed(site)
-    _of_another_merchant(site, number)
+    of_merchant(site, number, OTHER_MID, OTHER_TID)
     refused = site.propose()
     assert (refused.code, refused.error["code"]) == (7, "caps.technician")
-
-
-def _of_another_merchant(site: Site, number: str) -> None:
-    """So that it does not block this one by itself."""
-    for place in ("field", "office"):
-        with sqlite3.connect(site.home / place / "log.db") as db:
-            sql = "SELECT projection FROM orders WHERE order_id = ?"
-            found = db.execute(sql, (number,)).fetchone()
-            if found is None:  # the office has not taken it yet
-                continue
-            other = {"mid": "898110054110002", "tid": "11000002"}
-            db.execute(
-                "UPDATE orders SET projection = ?, mid = ?, tid = ? WHERE order_id = ?",
-                (json.dumps(json.loads(found[0]) | other), *other.values(), number),
-            )
 
 
 @pytest.mark.req("R14")
@@ -186,7 +174,7 @@ def _another_merchant_with(site: Site, number: str, state: str = "CLOSED") -> st
     place = session.place
     projection = place.log.projection(first)
     assert projection is not None and projection["account_id"] == own
-    other = {"mid": "898110054110002", "tid": "11000002", "state": state}
+    other = {"mid": OTHER_MID, "tid": OTHER_TID, "state": state}
     place.log._db.execute(
         "UPDATE orders SET projection = ?, mid = ?, tid = ?, state = ?"
         " WHERE order_id = ?",
@@ -267,7 +255,7 @@ def test_a_technicians_orders_count_over_all_his_laptops(
     put_back = other_laptop(site, tmp_path)
     first = proposed(site)
     site.run("orders", "list").ok()  # the office takes it in
-    _of_another_merchant(site, first)
+    of_merchant(site, first, OTHER_MID, OTHER_TID)
     put_back()
     refused = site.approve(proposed(site))
     assert (refused.code, refused.error["code"]) == (7, "office.cap_technician")

@@ -342,6 +342,7 @@ MESSAGES: dict[str, str] = {
     " card's number and are yours to delete",
     "setup.keep_root": "{root} is needed only to issue and to sign profiles: keep it"
     " somewhere else",
+    "each.failed": "{name}: {failure}",
     "inbox.refused": "left in the inbox: {path}: {failure}",
     "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
     "\n  {count} transactions, {amount} yuan.",
@@ -472,6 +473,7 @@ WARNINGS = frozenset(
         "commit.not_listed",
         "document.yours",
         "inbox.refused",
+        "each.failed",
         "list.no_readers",
         "freeze.goes_on",
         "merchant.credit_code",

@@ -1,0 +1,31 @@
+"""One act on many: what fails keeps none of the others from its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from posctl.change.person import Person
+from posctl.model.errors import PosctlError
+
+
+def for_each(
+    names: Iterable[str], act: Callable[[str], object], person: Person
+) -> list[str]:
+    """Those for which ``act`` did something; each failure is told when it happens.
+
+    Raises:
+        PosctlError: the first failure, once all had their turn; ``done`` among its
+            params names those that succeeded.
+    """
+    done, failures = [], []
+    for name in names:
+        try:
+            if act(name):
+                done.append(name)
+        except PosctlError as failure:
+            person.tell("each.failed", name=name, failure=failure)
+            failures.append(failure)
+    if failures:
+        failures[0].params["done"] = ", ".join(done) or "-"
+        raise failures[0]
+    return done
