@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import zlib
 from dataclasses import dataclass
 
 from posctl.change.order import Order
-from posctl.model.canonical import canonical, digest
+from posctl.model.canonical import canonical, digest, from_canonical
 from posctl.model.errors import CheckFailed
 
 LONGEST = 400
@@ -138,8 +137,8 @@ def _unarmoured(kind: str, text: str, count: int) -> list[str]:
         body = "".join(found[2].split())
         packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
         plain = zlib.decompressobj(wbits=-15).decompress(packed, 4096)
-        parts = json.loads(plain)
-    except (ValueError, binascii.Error, zlib.error, RecursionError):
+        parts = from_canonical(plain)
+    except (ValueError, binascii.Error, zlib.error):
         raise CheckFailed("armour.unreadable", wanted=kind) from None
     whole = zlib.crc32(packed) == int(found[3], 16)
     texts = isinstance(parts, list) and all(isinstance(p, str) for p in parts)

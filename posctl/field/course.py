@@ -25,6 +25,7 @@ from posctl.field.account import (
 )
 from posctl.field.backup import back_up
 from posctl.field.look import IdentityMismatch, Look, look, open_driver
+from posctl.field.pictures import known_means
 from posctl.field.place import FieldPlace, Session
 from posctl.field.propose import hand_over, propose
 from posctl.field.steps import Context, run_stage
@@ -39,7 +40,7 @@ from posctl.model.errors import (
 )
 from posctl.model.profile import Profile
 from posctl.model.steps import Stage
-from posctl.store.files import read_json, write_json
+from posctl.store.files import write_json
 from posctl.terminals import TerminalDriver
 
 LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that look alike
@@ -160,7 +161,7 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     journal = place.journal(number)
     _check_open(journal.order)
     _check_own(session, journal.order)
-    means = means.filled(_remembered(place, number))
+    means = means.filled(known_means(place, number))
     if journal.order.state is State.PROPOSED:
         return _leave(session, journal, means)
     driver = open_driver(place, means.address, merchant=means.merchant)
@@ -196,11 +197,6 @@ def _check_own(session: Session, order: Order) -> None:
         raise CheckFailed("profile.differs", order=order.number)
     if order.state is State.FROZEN:
         raise ClosedNow("order.frozen", order=order.number, since=order.frozen_since)
-
-
-def _remembered(place: FieldPlace, number: str) -> Json:
-    path = place.means_file(number)
-    return dict(read_json(path)) if path.exists() else {}
 
 
 def _look(session: Session, driver: TerminalDriver, means: Means) -> Look:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from posctl.change.person import Person
 from posctl.field.place import FieldPlace
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed
 from posctl.model.profile import Document
-from posctl.store.files import read_json, write_json
+from posctl.store.files import read_as, texts, write_json
 
 _TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
@@ -78,9 +79,26 @@ def check_picture(kind: str, path: Path, largest: int) -> Json:
     }
 
 
+def known_means(place: FieldPlace, number: str) -> Json:
+    """What an order was made with; empty once it is proposed, or on another machine.
+
+    Raises:
+        UsageError: ``setup.damaged``.
+    """
+    path = place.means_file(number)
+    return read_as(path, _means) if path.exists() else {}
+
+
+def _means(data: Any) -> Json:
+    texts(data.get("paths", {}))
+    told = (data[name] for name in data if name != "paths")
+    if any(not isinstance(value, str | bool | None) for value in told):
+        raise TypeError("no means of an order")
+    return dict(data)
+
+
 def remember(place: FieldPlace, number: str, pictures: dict[str, Path]) -> None:
     """Where they are, until they are sealed; this file never leaves the machine."""
-    path = place.means_file(number)
-    known = dict(read_json(path)) if path.exists() else {}
+    known = known_means(place, number)
     paths = {kind: str(found.resolve()) for kind, found in pictures.items()}
-    write_json(path, {**known, "paths": paths})
+    write_json(place.means_file(number), {**known, "paths": paths})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from posctl.change import orderfile
 from posctl.change.journal import Journal
@@ -14,7 +15,7 @@ from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
 from posctl.model.errors import CheckFailed, Declined
-from posctl.store.files import read_json, remove, write_json, write_private
+from posctl.store.files import read_as, remove, texts, write_json, write_private
 from posctl.store.sealing import binding, seal
 
 CONFIRM_WORD = "CHANGE"
@@ -107,20 +108,22 @@ def _sealed_documents(place: FieldPlace, order: Order) -> list[SealedDocument]:
     path = place.boxes_file(order.number)
     if not path.exists():
         write_json(path, _seal_all(place, order))
-    boxes = read_json(path)
-    return [
-        SealedDocument(d["kind"], d["sha256"], bytes.fromhex(boxes[d["kind"]]))
-        for d in order.documents
-    ]
+
+    def boxed(data: Any) -> list[SealedDocument]:
+        return [
+            SealedDocument(d["kind"], d["sha256"], bytes.fromhex(data[d["kind"]]))
+            for d in order.documents
+        ]
+
+    return read_as(path, boxed)
 
 
 def _seal_all(place: FieldPlace, order: Order) -> dict[str, str]:
-    paths = read_json(place.means_file(order.number))["paths"]
-    place.person.tell("document.yours", folder=Path(str(min(paths.values()))).parent)
-    return {
-        item["kind"]: _sealed(place, order, item, Path(str(paths[item["kind"]]))).hex()
-        for item in order.documents
-    }
+    paths = read_as(place.means_file(order.number), lambda data: texts(data["paths"]))
+    wanted = [(item, Path(paths.get(item["kind"], ""))) for item in order.documents]
+    first = Path(min(paths.values(), default=""))
+    place.person.tell("document.yours", folder=first.parent)
+    return {d["kind"]: _sealed(place, order, d, path).hex() for d, path in wanted}
 
 
 def _sealed(place: FieldPlace, order: Order, item: Json, path: Path) -> bytes:

@@ -81,6 +81,21 @@ def canonical(value: object) -> bytes:
     return text.encode()
 
 
+def from_canonical(raw: bytes) -> Any:
+    """The value whose only spelling ``raw`` is.
+
+    Raises:
+        ValueError: it is none, for any of the reasons of ``canonical``.
+    """
+    try:
+        value = json.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not is_canonical(value, raw):
+        raise ValueError("not in canonical form")
+    return value
+
+
 def is_canonical(value: object, raw: bytes) -> bool:
     """Whether ``raw``, of which ``value`` was read, is its only spelling.
 

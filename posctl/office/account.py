@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from posctl.change.journal import Journal
 from posctl.change.order import Order
+from posctl.model.canonical import Json, from_canonical
 from posctl.model.errors import CheckFailed
 from posctl.office.place import Session
 from posctl.store.sealing import binding, unseal
@@ -63,12 +63,12 @@ def open_account(session: Session, journal: Journal) -> OpenedAccount:
 def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
     """What a technician sealed is not trusted to be well formed."""
     try:
-        data = json.loads(plain)
-        texts = {name: str(data.get(name, "")) for name in _TEXTS}
+        data = from_canonical(plain)
+        texts = {name: _text(data, name) for name in _TEXTS}
         opened = OpenedAccount(
             new=AccountNumber(data["new"]),
             old=AccountNumber(data["old"]) if data["old"] else None,
-            holder=str(data.get("holder") or data.get("chip_holder") or ""),
+            holder=_text(data, "holder") or _text(data, "chip_holder"),
             **texts,
         )
         return opened, bytes.fromhex(data["key"])
@@ -76,6 +76,16 @@ def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
         raise CheckFailed("seal.content") from None
 
 
+def _text(data: Json, name: str) -> str:
+    """Raises ValueError: no text, or longer than any that is asked for."""
+    text = data.get(name, "")
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{name} is no text of an account")
+    return text
+
+
+_LONGEST_TEXT = 200
+"""Characters; a person reads them, and decides by them."""
 _TEXTS = ("mobile", "bank", "area", "id_number")
 
 

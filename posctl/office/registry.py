@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from posctl.model.errors import UsageError
 from posctl.office.place import OfficePlace
-from posctl.store.files import read_json, write_json
+from posctl.store.files import read_as, texts, write_json
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,12 @@ def find_merchant(place: OfficePlace, mid: str) -> Merchant | None:
     path = _path(place, mid)
     if not mid.isalnum() or not path.exists():
         return None
-    try:
-        data = read_json(path)
-        return Merchant(**{**data, "mandates": tuple(data["mandates"])})
-    except (TypeError, KeyError):
-        raise UsageError("setup.damaged", path=str(path)) from None
+    return read_as(path, _merchant)
+
+
+def _merchant(data: Any) -> Merchant:
+    mandates = tuple(texts(mandate) for mandate in data.pop("mandates"))
+    return Merchant(**texts(data), mandates=mandates)
 
 
 def register_merchant(place: OfficePlace, merchant: Merchant) -> None:

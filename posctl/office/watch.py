@@ -20,7 +20,7 @@ from posctl.model.profile import Profile
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.providers import Capability, Provider
-from posctl.store.files import read_json, write_json
+from posctl.store.files import read_as, texts, write_json
 from protocols.sensitive import consistent
 
 _LATE = timedelta(days=30)
@@ -100,7 +100,7 @@ def _file(session: Session) -> Path:
 def _looked_at(session: Session) -> dict[str, str]:
     """Order -> the last moment that was looked at, as ``stamp`` writes it."""
     path = _file(session)
-    return dict(read_json(path)) if path.exists() else {}
+    return read_as(path, texts) if path.exists() else {}
 
 
 def _look(session: Session, provider: Provider, order: Order, due: Due) -> Json:

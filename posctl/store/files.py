@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from posctl.model.errors import LinkFailed, UsageError
+
+T = TypeVar("T")
 
 
 def write_private(path: Path, body: bytes) -> None:
@@ -57,6 +60,27 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         raise UsageError("setup.damaged", path=str(path)) from None
+
+
+def read_as(path: Path, shape: Callable[[Any], T]) -> T:
+    """What ``shape`` makes of a small JSON file of the set-up. It may fail on another
+    shape in any way in which Python does.
+
+    Raises:
+        UsageError: ``setup.damaged``, as ``read_json``.
+    """
+    data = read_json(path)
+    try:
+        return shape(data)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise UsageError("setup.damaged", path=str(path)) from None
+
+
+def texts(data: Any) -> dict[str, str]:
+    """A shape: names and texts. Raises TypeError."""
+    if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
+        raise TypeError("no object of texts")
+    return data
 
 
 def _replace(path: Path, body: bytes) -> None:

@@ -21,7 +21,7 @@ from posctl.model.canonical import canonical
 from posctl.model.errors import UsageError
 from posctl.model.profile import Profile
 from posctl.store import keys, profiles, revocation
-from posctl.store.files import read_json, write_private
+from posctl.store.files import read_as, texts, write_private
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ class Home:
         file = self.path / "home.json"
         if not file.is_file():
             raise UsageError("setup.missing", path=str(self.path))
-        try:
-            return Settings(**read_json(file))
-        except TypeError:
-            raise UsageError("setup.damaged", path=str(file)) from None
+        return read_as(file, lambda data: Settings(**texts(data)))
 
     def write_settings(self, settings: Settings) -> None:
         write_private(self.path / "home.json", canonical(asdict(settings)))

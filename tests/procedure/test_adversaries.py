@@ -286,7 +286,17 @@ def test_a_box_without_the_old_number_is_refused(
     assert approve_with_box(site, sent, canonical(plain), key) == "account.old_missing"
 
 
-@pytest.mark.parametrize("plain", [b"", b"[]", b"{}", b'{"new": 5}'])
+_WHOLE = b'{"chip_holder":%b,"key":"00","new":"6212345678901232","old":null}'
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        *(b"", b"[]", b"{}", b'{"new": 5}', b'{"new":5}', b"[" * 100_000),
+        *(_WHOLE % text for text in (b'"\\ud800"', b"5", b"[]", b'"a","old":null')),
+    ],
+    ids=lambda plain: plain[:40].decode(),
+)
 def test_a_box_of_junk_is_refused(
     site: Site,
     sent: Path,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +73,30 @@ def test_an_answer_to_another_order_or_spoilt_is_refused(
     assert code(spoilt) == "armour.unreadable"
     assert code(request) == "armour.unreadable"
     assert state(site, other) == "PROPOSED"
+
+
+@pytest.mark.req("R30")
+@pytest.mark.parametrize(
+    "plain",
+    [
+        json.dumps([*["x"] * 11, "\ud800"]).encode(),
+        json.dumps(["\ud800"] * 12).encode(),
+        b"[" * 4000,
+        b"[1e999]",
+        b'["\xff"]',
+        b'{"0":1,"0":2}',
+    ],
+    ids=lambda plain: ascii(plain[:20]),
+)
+def test_a_request_that_nobody_could_have_written(
+    site: Site, elsewhere: Callable[..., Path], plain: bytes
+) -> None:
+    packed = zlib.compress(plain, 9, wbits=-15)
+    body = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    head, end = (f"-----{word} POSCTL REQUEST-----" for word in ("BEGIN", "END"))
+    text = f"{head}\n{body}\n={zlib.crc32(packed):08x}\n{end}\n"
+    refused = site.run("approval", "sign", str(elsewhere("request", text)))
+    assert (refused.code, refused.error["code"]) == (7, "armour.unreadable")
 
 
 @pytest.mark.req("R30")
