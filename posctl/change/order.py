@@ -472,11 +472,14 @@ def _document(item: object) -> Json:
 
 
 def _terminal(order: Order, event: Event) -> Terminal:
-    """An order that changed nothing has nothing for the terminal to show."""
+    """An order that changed nothing has nothing for the terminal to show; no more has
+    one that a later order replaced before anybody looked."""
     if order.final and order.state is not State.CLOSED:
         return Terminal.NOT_APPLICABLE
     if event.kind == "terminal.confirmed":
         return Terminal.CONFIRMED
+    if event.kind == "order.closed" and event.payload.get("replaced_by"):
+        return Terminal.NOT_APPLICABLE
     if event.kind == "order.opened" and event.payload["confirm"] == NOTHING_TO_CONFIRM:
         return Terminal.NOT_APPLICABLE
     return order.terminal

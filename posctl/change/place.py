@@ -24,6 +24,8 @@ INBOX_SECONDS = 10.0
 """How long another process may take with the same inbox."""
 
 
+_NEVER = "9999"
+"""After every time."""
 UNKNOWN_TID = "unknown"
 
 
@@ -87,6 +89,13 @@ class Place:
         if tid != UNKNOWN_TID:
             found |= {o.number: o for o in self.orders(tid=[tid])}
         return list(found.values())
+
+    def replaced_by(self, order: Order) -> str:
+        """The merchant's newest order that became effective after this one, as far as
+        it is known here; or ``""``."""
+        later = self.orders(mid=[order.mid], since=order.effective_at or _NEVER)
+        after = [o for o in later if o.effective_at > order.effective_at]
+        return max(after, key=lambda o: o.effective_at).number if after else ""
 
     def take(self, path: Path) -> Order:
         """Take an order over from the other place. Doing it twice is harmless.

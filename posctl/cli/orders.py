@@ -114,7 +114,11 @@ def show(console: Console, home: Path, number: str) -> Json:
         {"position": e.position, "time": e.time, "event": e.kind}
         for e in place.log.events(number)
     ]
-    shown = {**order_view(order), "tasks": _tasks(console, home, order)}
+    other = place.replaced_by(order) or None
+    shown = {**order_view(order), "replaced_by": other}
+    if other:  # the takings do not go there any more
+        shown["effective"] = None
+    shown["tasks"] = _tasks(console, home, order)
     return {**shown, "next": what_next(order), "events": events}
 
 

@@ -65,15 +65,19 @@ def field_session(console: Console, home: Path, operator: str | None) -> FieldSe
 
 
 def office_session(console: Console, home: Path, operator: str | None) -> OfficeSession:
-    """An approver at work, the office's secrets open under his passphrase."""
+    """An approver at work, the office's secrets open under his passphrase; what ended
+    meanwhile is on its way back."""
     from posctl.office.place import Session
+    from posctl.office.receipt import return_ended
     from posctl.store.keys import APPROVER
 
     place = office_place(console, home)
     name = operator or place.home.settings.approver
     who, passphrase = _operator(console, place.home, name)
     _check_role(who, APPROVER)
-    return Session(place, who, _office_secrets(console, place.home, passphrase))
+    session = Session(place, who, _office_secrets(console, place.home, passphrase))
+    return_ended(session)
+    return session
 
 
 def _office_secrets(console: Console, home: Home, passphrase: str | None) -> Secrets:

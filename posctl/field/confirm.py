@@ -36,7 +36,9 @@ class Confirmed:
 
 
 def confirm(session: Session, number: str, address: str) -> Confirmed:
-    """Close the order when the terminal shows the new binding; settle if it must.
+    """Close the order when the terminal shows the new binding; settle if it must. One
+    that a later order has replaced meanwhile is closed as it is: no terminal will ever
+    show it.
 
     Raises:
         NotYetEffective: ``terminal.not_yet``; the order stays open.
@@ -51,10 +53,13 @@ def confirm(session: Session, number: str, address: str) -> Confirmed:
             _file_away(session, journal)
             return Confirmed(journal.order)
         _check_effective(journal.order)
-        traffic = 0
-        if journal.order.terminal is not Terminal.NOT_APPLICABLE:
+        traffic, closed = 0, {"operator": session.operator.name}
+        if not journal.order.effect and (other := place.replaced_by(journal.order)):
+            place.person.tell("confirm.replaced", order=number, other=other)
+            closed["replaced_by"] = other
+        elif journal.order.terminal is not Terminal.NOT_APPLICABLE:
             traffic = _confirm_at_terminal(place, journal, address)
-        order = journal.append("order.closed", {"operator": session.operator.name})
+        order = journal.append("order.closed", closed)
         _file_away(session, journal)
         return Confirmed(order, traffic)
 

@@ -42,10 +42,17 @@ class TerminalList:
     signer: str
     subject: Subject | None = None
     mandates: tuple[Mandate, ...] = ()
+    newest: tuple[str, str] = ("", "")
+    """The merchant's last effective order, by whichever laptop, and since when."""
 
     @property
     def moment(self) -> datetime:
         return moment(self.fetched)
+
+
+def _newest(found: Json | None) -> tuple[str, str]:
+    """Raises KeyError, TypeError."""
+    return (str(found["order"]), str(found["since"])) if found else ("", "")
 
 
 class FieldPlace(Place):
@@ -73,7 +80,7 @@ class FieldPlace(Place):
             CheckFailed: ``list.missing``, ``list.old``, ``list.damaged``,
                 ``signature.*``.
         """
-        path = self.home.field / "terminals" / f"{mid}.json"
+        path = self._list_file(mid)
         if not mid.isalnum() or not path.is_file():
             raise CheckFailed("list.missing", mid=mid)
         found = self._checked_list(path)
@@ -99,12 +106,25 @@ class FieldPlace(Place):
                 signer.name,
                 body.get("subject"),
                 tuple(Mandate(**mandate) for mandate in body.get("mandates", ())),
+                _newest(body.get("effective")),
             )
         except (UsageError, KeyError, TypeError):
             raise CheckFailed("list.damaged", path=str(path)) from None
         if signer.role != APPROVER:
             raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)
         return found
+
+    def replaced_by(self, order: Order) -> str:
+        """Also by an order of another laptop: the office signed that with the list."""
+        path = self._list_file(order.mid)
+        if path.is_file():
+            number, since = self._checked_list(path).newest
+            if number and since > order.effective_at:
+                return number
+        return super().replaced_by(order)
+
+    def _list_file(self, mid: str) -> Path:
+        return self.home.field / "terminals" / f"{mid}.json"
 
     def _take(self, path: Path) -> Order:
         """Back from the office: nothing that is not the office's, or was not ours."""

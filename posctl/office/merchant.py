@@ -1,5 +1,5 @@
 """What the field may know of a merchant, signed: the provider's terminal list, and its
-type and mandates as the office registered them."""
+type and mandates as the office registered them, its last effective order."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def fetch_terminals(session: Session, mid: str, output: Path | None) -> Path:
         "tids": sorted(tids),
         "fetched": stamp(place.clock.now()),
         **_registered(session, mid),
+        **_effective(session, mid),
     }
     signed = {"body": body, "proof": session.operator.sign("terminal list", body)}
     solo = place.home.settings.mode == "solo"
@@ -52,6 +53,16 @@ def _terminals(session: Session, mid: str) -> tuple[str, ...]:
     if not tids:
         raise CheckFailed("merchant.no_terminals", mid=mid)
     return tids
+
+
+def _effective(session: Session, mid: str) -> Json:
+    """The merchant's last effective order: another laptop may hold one that it has
+    replaced."""
+    orders = [o for o in session.place.orders(mid=[mid]) if o.effective_at]
+    if not orders:
+        return {}
+    newest = max(orders, key=lambda order: order.effective_at)
+    return {"effective": {"order": newest.number, "since": newest.effective_at}}
 
 
 def _registered(session: Session, mid: str) -> Json:

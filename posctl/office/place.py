@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from posctl.change import orderfile
-from posctl.change.journal import last_payload
+from posctl.change.journal import exclusive, last_payload
 from posctl.change.order import (
     RECEIVED,
     Order,
@@ -21,14 +21,14 @@ from posctl.change.order import (
     was_received,
 )
 from posctl.change.orderfile import OrderFile
-from posctl.change.place import Place
+from posctl.change.place import INBOX_SECONDS, Place
 from posctl.change.states import Holder
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, UsageError
 from posctl.providers import Provider, open_provider
 from posctl.store.files import write_private
 from posctl.store.home import Home
-from posctl.store.keys import TECHNICIAN, Operator, is_test_root, unprotect
+from posctl.store.keys import TECHNICIAN, Operator, Trust, is_test_root, unprotect
 
 if TYPE_CHECKING:
     from posctl.providers.verification import VerificationService
@@ -51,13 +51,31 @@ class OfficePlace(Place):
         """From the field. An order that is sound but may not go on (another profile,
         another order of the merchant under way) is refused, so that it can go back.
         """
-        file = self._read(path)
+        return self._take_file(self._read(path), path)
+
+    def _take_file(self, file: OrderFile, path: Path) -> Order:
         events = self.log.events(file.number)
         check_makers(file.events, len(events), Holder.FIELD)
         known = any(was_received(event, Holder.OFFICE) for event in events)
         against = None if known else self._why_not(file)
         self.log.absorb(file.events, file.attachments)
         return self._receive(file, path, against)
+
+    def take_to_end(self, path: Path, number: str) -> Order:
+        """As ``take``, also where its maker's certificate was taken back meanwhile: no
+        step but the end of the order is possible then, and somebody must end it.
+
+        Raises:
+            CheckFailed: as ``take``; ``orderfile.other``; ``signature.revoked`` for one
+                that was here before.
+        """
+        with exclusive(self.log, "inbox", wait=INBOX_SECONDS):
+            file = self._read(path, Trust(self.trust.root))
+            if file.number != number:
+                raise CheckFailed("orderfile.other", order=number, other=file.number)
+            if self.log.events(number):
+                return self._take(path)
+            return self._take_file(file, path)
 
     def _receive(
         self, file: OrderFile, path: Path, against: CheckFailed | None
@@ -82,8 +100,8 @@ class OfficePlace(Place):
             order = journal.append("order.received", received, then=_refusal(against))
         return order
 
-    def _read(self, path: Path) -> OrderFile:
-        file = orderfile.read(path, self.trust, self.clock.now())
+    def _read(self, path: Path, trust: Trust | None = None) -> OrderFile:
+        file = orderfile.read(path, trust or self.trust, self.clock.now())
         if file.signer.role != TECHNICIAN or file.sender is not Holder.FIELD:
             raise CheckFailed(
                 "signature.role", role=file.signer.role, needed=TECHNICIAN

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from posctl.change import orderfile
-from posctl.change.journal import Journal
+from posctl.change.journal import Journal, exclusive
 from posctl.change.order import Order
 from posctl.change.states import State, Terminal
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
+from posctl.model.errors import LinkFailed
 from posctl.office.place import Session
 from posctl.office.tags import expected_tag
 from posctl.store.files import remove
@@ -59,6 +61,20 @@ def finish(session: Session, journal: Journal) -> None:
             order = journal.append("order.closed", {"by": "office"})
     if order.final or order.state is State.EFFECTIVE:
         give_back(session, journal)
+
+
+def return_ended(session: Session) -> None:
+    """The way back of orders that ended while nobody was at work who signs: refused on
+    arrival, or a run died just before. One that another run is at is left to it."""
+    place = session.place
+    for path in sorted(place.order_path("").parent.glob(f"*{orderfile.SUFFIX}")):
+        number = path.name.removesuffix(orderfile.SUFFIX)
+        if place.log.projection(number) is None:
+            continue
+        with suppress(LinkFailed), exclusive(place.log, number):
+            journal = place.journal(number)
+            if journal.order.final and journal.order.holder is place.holder:
+                finish(session, journal)
 
 
 def _was_returned(journal: Journal) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from orderfiles import File, add_events, approve, resign, rewrite, root_of
 from world import RUN_ANSWERS, Site
 
-from emulator.bench import OLD_NUMBER
+from emulator.bench import MID, OLD_NUMBER
 from posctl.change import orderfile
 from posctl.model.canonical import canonical
 from posctl.model.errors import CheckFailed
@@ -225,6 +225,24 @@ def test_an_order_under_another_profile_goes_back(site: Site, sent: Path) -> Non
     assert approve(site, sent) == "order.refused"
     (order,) = site.run("orders", "list").ok()["orders"]
     assert order["state"] == "REJECTED"
+    assert site.propose().ok()["state"] == "PROPOSED"
+
+
+def test_what_was_refused_on_arrival_goes_back_when_somebody_signs(
+    site: Site, sent: Path
+) -> None:
+    """It is met by a command that needs no key; the next one at work hands it back."""
+    home = Home(site.home)
+    text = (home.profiles / "emulator.toml").read_text()
+    newer = text.replace("version = 1", "version = 2")
+    profiles.install(home.profiles, newer, root_of(home))
+    inbox = home.office / "inbox"
+    inbox.mkdir(exist_ok=True)
+    sent.rename(inbox / sent.name)
+    (order,) = site.run("orders", "list").ok()["orders"]
+    assert order["state"] == "REJECTED"
+    assert site.propose().error["code"] == "order.at_office"
+    site.run("merchant", "fetch", MID).ok()
     assert site.propose().ok()["state"] == "PROPOSED"
 
 

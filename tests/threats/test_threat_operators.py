@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from commands import LI, PHRASES, WANG, guarded_site
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from orderfiles import root_of
-from procedures import proposed
+from procedures import office, proposed
 from world import RUN_ANSWERS, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
@@ -123,6 +123,47 @@ def test_an_order_on_its_way_from_a_revoked_technician(site: Site) -> None:
         inbox = site.home / "office" / "inbox" / f"{number}.posctl-order"
         ran = approve(site, number, "--order-file", str(inbox))
         refused(ran, "signature.revoked")
+        refused(site.run("change", "cancel", number), "order.in_transit")
+
+
+@pytest.mark.req("R1", "R14", "R34")
+def test_the_office_ends_an_order_on_its_way_from_a_revoked_technician(
+    site: Site, tmp_path: Path
+) -> None:
+    """It went nowhere, and the merchant is free for another technician."""
+    number = proposed(site)
+    site.run("operator", "issue", "zhao", "--role", "technician").ok()
+    revoke(site, "li")
+    file = site.home / "office" / "inbox" / f"{number}.posctl-order"
+    kept = tmp_path / "kept"
+    kept.write_bytes(file.read_bytes())
+    cancel = ("change", "cancel", "--order-file", str(kept))
+    refused(site.run(*cancel, "AAAA-AAAAA"), "orderfile.other")
+    refused(site.run(*cancel, number, "--operator", "zhao"), "signature.role")
+    ended = site.run(*cancel, number).ok()
+    assert (ended["state"], ended["reason"]) == ("CANCELLED", "order.withdrawn")
+    (told,) = site.run("outbox", "list").ok()["messages"]
+    assert (told["key"], told["reason"]) == (number, "order.withdrawn")
+    refused(site.run(*cancel, number), "signature.revoked")
+    other = site.run(
+        *("change", "run", "--operator", "zhao", *site.means()), answers=RUN_ANSWERS
+    )
+    assert other.ok()["state"] == "PROPOSED"
+    assert site.account() == OLD_NUMBER and site.signed() == 0
+
+
+@pytest.mark.req("R1")
+def test_an_order_that_was_taken_to_be_ended_can_do_nothing_else(site: Site) -> None:
+    """A run died between the two."""
+    number = proposed(site)
+    revoke(site, "li")
+    file = site.home / "office" / "inbox" / f"{number}.posctl-order"
+    with pytest.raises(CheckFailed, match=r"signature\.revoked"):
+        office(site, timedelta()).place.take(file)
+    office(site, timedelta()).place.take_to_end(file, number)
+    with nothing_changes(site):
+        refused(approve(site, number), "signature.revoked")
+    assert site.run("change", "cancel", number).ok()["state"] == "CANCELLED"
 
 
 @pytest.mark.req("R1")

@@ -56,13 +56,27 @@ def _held(console: Console, home: Path, number: str) -> Order:
 
 
 @command(change, "cancel", "help.change.cancel")
+@click.option(
+    "--order-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=_("option.order_file_refused"),
+)
 @operator_option
 @home_option
 @order_argument
-def cancel(console: Console, home: Path, operator: str | None, number: str) -> Json:
+def cancel(
+    console: Console,
+    home: Path,
+    operator: str | None,
+    order_file: Path | None,
+    number: str,
+) -> Json:
     from posctl.change.control import GIVE_UP_WORD, may_give_up
     from posctl.change.control import cancel as withdraw
 
+    if order_file is not None:
+        office_session(console, home, operator).place.take_to_end(order_file, number)
     order = find_in_place(console, home, number)[1]
     if may_give_up(order):
         console.confirm("give_up.confirm", GIVE_UP_WORD, order=number)

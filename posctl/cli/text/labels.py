@@ -207,6 +207,7 @@ LABELS: dict[str, str] = {
     "sw": "SW",
     "tag": "tag",
     "tail": "events without a witness",
+    "replaced_by": "replaced by",
     "tasks": "open tasks",
     "technician": "technician",
     "terminal": "terminal",

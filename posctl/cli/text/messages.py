@@ -171,6 +171,8 @@ MESSAGES: dict[str, str] = {
     "option.pictures": "Folder with the pictures, named by kind: 0025.jpg and so on.",
     "option.wait_card": "Seconds to wait for a card to be inserted.",
     "option.order_file": "Write the order file here.",
+    "option.order_file_refused": "Take the order from this file, which has not arrived"
+    " yet, and end it (office); also when its maker's certificate was taken back.",
     "option.order_file_in": "Take the order from this file first.",
     "option.output": "Write the signed list here.",
     "option.wait": "Seconds to poll before giving the prompt back.",
@@ -347,6 +349,8 @@ MESSAGES: dict[str, str] = {
     "settle.confirm": "\n  To fetch the new account the terminal {tid} must settle:"
     "\n  {count} transactions, {amount} yuan.",
     "settle.done": "settled: {count} transactions, {amount} yuan",
+    "confirm.replaced": "order {order} was replaced by {other}: the terminal has"
+    " nothing of it to show any more",
     "terminal.confirmed": "terminal {tid} shows {mask}",
     "setup.done": "set up in {path}",
     "list.no_readers": "no readers: {reason} (next: {next})",

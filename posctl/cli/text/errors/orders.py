@@ -120,7 +120,8 @@ ERRORS: dict[str, tuple[str, str]] = {
     "tag.later": (
         "terminal {tid} shows a later version of the binding, which cannot be checked"
         " here",
-        "call the office: the binding has moved once more",
+        "the binding has moved once more: with a newer list of the office (posctl"
+        " merchant fetch) the order can be closed",
     ),
     "provider.no_status": (
         "the provider did not say what became of the application: {raw}",
@@ -137,7 +138,12 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "order.in_transit": (
         "order {order} is on its way to the {holder} and has not arrived",
-        "posctl change resume {order} hands it over again",
+        "posctl change resume {order} hands it over again; where its maker may not any"
+        " more, the office ends it: posctl change cancel {order} --order-file FILE",
+    ),
+    "orderfile.other": (
+        "the file is of order {other}, not of {order}",
+        "posctl change cancel {other} --order-file FILE",
     ),
     "order.busy": ("{order} is being worked on by another run", "wait for it"),
     "order.not_approved": (
