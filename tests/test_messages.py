@@ -31,7 +31,7 @@ CODE = re.compile(r"[a-z]+\.[a-z_]+")
 ID = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 SAYS = (
     *("tell", "waiting", "ask", "confirm", "_", "_title", "command", "group"),
-    *("output_option", "paper_options", "_shop", "_ask"),
+    *("output_option", "order_file_option", "paper_options", "_shop", "_ask"),
 )
 """Functions whose message id is the one constant with a dot among their first three."""
 LAST_WORDS = {"unexpected", "interrupted", "interrupted.no_order"}

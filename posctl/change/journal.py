@@ -69,10 +69,7 @@ def load(log: EventLog, number: str) -> Order:
     projection = log.projection(number)
     if projection is None:
         raise UsageError("order.missing", order=number)
-    try:
-        return Order.from_json(projection)
-    except (KeyError, TypeError, ValueError):
-        raise CheckFailed("log.projection", order=number) from None
+    return Order.from_json(projection)
 
 
 def last_payload(log: EventLog, number: str, kind: str) -> Json:

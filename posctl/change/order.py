@@ -242,6 +242,15 @@ class Order:
 
     @classmethod
     def from_json(cls, data: Json) -> Order:
+        """Raises CheckFailed ``log.projection``: no projection of an order."""
+        try:
+            return cls._from_json(data)
+        except (KeyError, TypeError, ValueError):
+            number = str(data.get("number", "-"))
+            raise CheckFailed("log.projection", order=number) from None
+
+    @classmethod
+    def _from_json(cls, data: Json) -> Order:
         typed: dict[str, Any] = data | {
             "state": State(data["state"]),
             "holder": Holder(data["holder"]),

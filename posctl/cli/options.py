@@ -268,3 +268,13 @@ def output_option(help_id: str) -> Callable[..., Any]:
         type=NewFile(),
         help=_(help_id),
     )
+
+
+def order_file_option(help_id: str) -> Callable[..., Any]:
+    """``--order-file``: where the office takes an order from."""
+    return click.option(
+        "--order-file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=_(help_id),
+    )

@@ -114,7 +114,8 @@ def show(console: Console, home: Path, number: str) -> Json:
         {"position": e.position, "time": e.time, "event": e.kind}
         for e in place.log.events(number)
     ]
-    other = place.replaced_by(order) or None
+    office = office_place(console, home)
+    other = place.replaced_by(order) or office.replaced_by(order) or None
     shown = {**order_view(order), "replaced_by": other}
     if other:  # the takings do not go there any more
         shown["effective"] = None

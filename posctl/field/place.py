@@ -115,13 +115,20 @@ class FieldPlace(Place):
         return found
 
     def replaced_by(self, order: Order) -> str:
-        """Also by an order of another laptop: the office signed that with the list."""
-        path = self._list_file(order.mid)
-        if path.is_file():
-            number, since = self._checked_list(path).newest
-            if number and since > order.effective_at:
-                return number
+        """Also by an order of another laptop: the office signed that with the list. Its
+        age does not matter; one that is not to be believed says nothing."""
+        number, since = self._newest_listed(order.mid)
+        if order.effective_at and number and since > order.effective_at:
+            return number
         return super().replaced_by(order)
+
+    def _newest_listed(self, mid: str) -> tuple[str, str]:
+        path = self._list_file(mid)
+        if mid.isalnum() and path.is_file():
+            with suppress(CheckFailed):
+                found = self._checked_list(path)
+                return found.newest if found.mid == mid else ("", "")
+        return "", ""
 
     def _list_file(self, mid: str) -> Path:
         return self.home.field / "terminals" / f"{mid}.json"

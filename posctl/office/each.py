@@ -11,21 +11,23 @@ from posctl.model.errors import PosctlError
 def for_each(
     names: Iterable[str], act: Callable[[str], object], person: Person
 ) -> list[str]:
-    """Those for which ``act`` did something; each failure is told when it happens.
+    """Those for which ``act`` did something.
 
     Raises:
-        PosctlError: the first failure, once all had their turn; ``done`` among its
-            params names those that succeeded.
+        PosctlError: the first failure, once all had their turn and the others were
+            told; ``done`` among its params names those that succeeded.
     """
-    done, failures = [], []
+    done: list[str] = []
+    failed: list[PosctlError] = []
     for name in names:
         try:
             if act(name):
                 done.append(name)
         except PosctlError as failure:
-            person.tell("each.failed", name=name, failure=failure)
-            failures.append(failure)
-    if failures:
-        failures[0].params["done"] = ", ".join(done) or "-"
-        raise failures[0]
+            if failed:
+                person.tell("each.failed", name=name, failure=failure)
+            failed.append(failure)
+    if failed:
+        failed[0].params["done"] = ", ".join(done) or "-"
+        raise failed[0]
     return done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from pathlib import Path
 
 from posctl.change import orderfile
@@ -12,7 +11,7 @@ from posctl.change.order import Order
 from posctl.change.states import State, Terminal
 from posctl.model.canonical import Json, canonical
 from posctl.model.clock import stamp
-from posctl.model.errors import LinkFailed
+from posctl.model.errors import CheckFailed, LinkFailed
 from posctl.office.place import Session
 from posctl.office.tags import expected_tag
 from posctl.store.files import remove
@@ -65,16 +64,29 @@ def finish(session: Session, journal: Journal) -> None:
 
 def return_ended(session: Session) -> None:
     """The way back of orders that ended while nobody was at work who signs: refused on
-    arrival, or a run died just before. One that another run is at is left to it."""
+    arrival, or a run died on the way. The file that was received is there until they
+    are back. One that another run is at is left to it, and one that cannot go back
+    keeps nobody from the others.
+    """
     place = session.place
     for path in sorted(place.order_path("").parent.glob(f"*{orderfile.SUFFIX}")):
         number = path.name.removesuffix(orderfile.SUFFIX)
-        if place.log.projection(number) is None:
+        try:
+            _return_ended(session, number)
+        except LinkFailed:
             continue
-        with suppress(LinkFailed), exclusive(place.log, number):
-            journal = place.journal(number)
-            if journal.order.final and journal.order.holder is place.holder:
-                finish(session, journal)
+        except CheckFailed as failure:
+            place.person.tell("each.failed", name=number, failure=failure)
+
+
+def _return_ended(session: Session, number: str) -> None:
+    place = session.place
+    if place.log.projection(number) is None:
+        return
+    with exclusive(place.log, number):
+        journal = place.journal(number)
+        if journal.order.final:
+            finish(session, journal)
 
 
 def _was_returned(journal: Journal) -> bool:
@@ -94,11 +106,11 @@ def give_back(session: Session, journal: Journal) -> Path:
             {"to": "field", "expected_tag": expected_tag(session, order)},
             notices={order.number: notice_of(order)},
         )
-    remove(place.order_path(order.number))
     solo = place.home.settings.mode == "solo"
     folder = place.home.field / "inbox" if solo else place.home.office / "outgoing"
     path = folder / orderfile.file_name(order.number)
     orderfile.write(path, journal, session.operator, place.clock.now())
+    remove(place.order_path(order.number))
     return path
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from orderfiles import File, add_events, approve, resign, rewrite, root_of
@@ -14,7 +16,8 @@ from world import RUN_ANSWERS, Site
 from emulator.bench import MID, OLD_NUMBER
 from posctl.change import orderfile
 from posctl.model.canonical import canonical
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, LinkFailed
+from posctl.office import receipt
 from posctl.store import keys, profiles
 from posctl.store.eventlog import Event
 from posctl.store.home import Home
@@ -244,6 +247,37 @@ def test_what_was_refused_on_arrival_goes_back_when_somebody_signs(
     assert site.propose().error["code"] == "order.at_office"
     site.run("merchant", "fetch", MID).ok()
     assert site.propose().ok()["state"] == "PROPOSED"
+
+
+@pytest.mark.req("R37")
+def test_an_order_whose_way_back_was_cut_short_goes_back_later(site: Site) -> None:
+    """The disk was full just when its file was to be written; its end is recorded. One
+    that cannot be read keeps nobody from work."""
+    number = str(site.propose().ok()["order"])
+    site.run("orders", "list").ok()  # the office takes it in
+    full = LinkFailed("file.unwritable", path="-", reason="No space left on device")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receipt.orderfile, "write", Mock(side_effect=full))
+        assert site.run("change", "cancel", number).code == 5
+    assert site.propose().error["code"] == "order.at_office"
+    with sqlite3.connect(site.home / "office" / "log.db") as db:
+        text = "UPDATE orders SET projection = ? WHERE order_id = ?"
+        sql = "SELECT projection FROM orders WHERE order_id = ?"
+        (kept,) = db.execute(sql, (number,)).fetchone()
+        db.execute(text, ("{}", number))
+        other = "UPDATE orders SET mid = ? WHERE order_id = ?"
+        db.execute(other, ("of another", number))
+    told = site.run("merchant", "fetch", MID)
+    assert told.code == 0 and number in told.err and "log.projection" in told.err
+    listed = site.run("orders", "list")
+    assert (listed.code, listed.error["code"]) == (7, "log.projection")
+    with sqlite3.connect(site.home / "office" / "log.db") as db:
+        db.execute(text, (kept, number))
+        db.execute(other, (MID, number))
+    site.run("merchant", "fetch", MID).ok()
+    assert site.propose().ok()["state"] == "PROPOSED"
+    (told_once,) = site.run("outbox", "list").ok()["messages"]
+    assert told_once["key"] == number
 
 
 def test_read_refuses_numbers_that_are_paths(site: Site, sent: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from procedures import state
+from procedures import office, state
 from world import RUN_ANSWERS, Ran, Site
 
 from emulator.bench import MID, NEW_NUMBER, OLD_NUMBER
+from posctl.model.canonical import canonical
 from posctl.store.home import Home
 
 
@@ -72,7 +75,8 @@ def test_another_laptop_learns_it_with_the_office_s_list(
     shutil.rmtree(field)
     shutil.copytree(own, field)
     refused = site.confirm(replaced)
-    assert refused.error["code"] in ("tag.later", "terminal.third_account")
+    assert refused.error["code"] == "terminal.third_account"
+    assert "posctl merchant fetch" in refused.error["next"]
     assert state(site, replaced) == "EFFECTIVE"
     site.run("merchant", "fetch", MID).ok()
     closed_without_a_look(site.confirm(replaced), later)
@@ -85,3 +89,25 @@ def test_the_list_of_before_and_its_own_entry_replace_nothing(site: Site) -> Non
     site.run("merchant", "fetch", MID).ok()
     assert shown(site, number)["replaced_by"] is None
     assert site.confirm(number).ok()["terminal"] == "confirmed"
+
+
+@pytest.mark.req("R35")
+@pytest.mark.parametrize("kind", ["damaged", "unsigned", "of another merchant"])
+def test_a_list_that_is_not_to_be_believed_replaces_nothing(
+    site: Site, kind: str
+) -> None:
+    """Nor does it keep anybody from looking at the order and at the terminal."""
+    number = site.approved()
+    site.commit(number).ok()
+    path = Home(site.home).field / "terminals" / f"{MID}.json"
+    newest = {"order": "AAAA-AAAAA", "since": "2099-01-01T00:00:00.000Z"}
+    data = json.loads(path.read_bytes())
+    body = data["body"] | {"effective": newest}
+    if kind == "of another merchant":
+        body |= {"mid": "898110054110002"}
+        data["proof"] = office(site, timedelta()).operator.sign("terminal list", body)
+    path.write_bytes(b"{" if kind == "damaged" else canonical({**data, "body": body}))
+    assert shown(site, number)["replaced_by"] is None
+    closed = site.confirm(number).ok()
+    assert (closed["state"], closed["terminal"]) == ("CLOSED", "confirmed")
+    assert closed["serial_bytes"] > 0 and site.account() == NEW_NUMBER

@@ -22,6 +22,7 @@ from posctl.cli.options import (
     new_shop_option,
     operator_option,
     order_argument,
+    order_file_option,
     pictures_option,
     port_option,
     reader_option,
@@ -196,12 +197,7 @@ def _proposed(console: Console, proposed: Proposed) -> Json:
 @command(change, "approve", "help.change.approve")
 @operator_option
 @home_option
-@click.option(
-    "--order-file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=_("option.order_file_in"),
-)
+@order_file_option("option.order_file_in")
 @order_argument
 def approve(
     console: Console,

@@ -13,7 +13,12 @@ from posctl.cli.change.group import change
 from posctl.cli.change.outlook import documents
 from posctl.cli.command import command
 from posctl.cli.console import Console
-from posctl.cli.options import home_option, operator_option, order_argument
+from posctl.cli.options import (
+    home_option,
+    operator_option,
+    order_argument,
+    order_file_option,
+)
 from posctl.cli.people import field_session, find_in_place, office_session
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_view, say_found, what_next
@@ -23,6 +28,7 @@ from posctl.model.errors import CheckFailed
 if TYPE_CHECKING:
     from posctl.change.journal import Journal
     from posctl.change.order import Order
+    from posctl.office.place import Session
 
 Act = Callable[["Journal", str], "Order"]
 
@@ -32,17 +38,21 @@ def _act(
 ) -> Json:
     """By whoever is at work in the place that holds the order."""
     from posctl.field import course
-    from posctl.office import commit
 
     order = _held(console, home, number)
-    if order.holder is Holder.FIELD:
-        at_field = field_session(console, home, operator)
-        name = at_field.operator.name
-        done = course.act(at_field, number, lambda journal: do(journal, name))
-    else:
-        at_office = office_session(console, home, operator)
-        name = at_office.operator.name
-        done = commit.act(at_office, number, lambda journal: do(journal, name))
+    if order.holder is not Holder.FIELD:
+        return _act_at_office(office_session(console, home, operator), number, do)
+    session = field_session(console, home, operator)
+    name = session.operator.name
+    done = course.act(session, number, lambda journal: do(journal, name))
+    return {**order_view(done), "next": what_next(done)}
+
+
+def _act_at_office(session: Session, number: str, do: Act) -> Json:
+    from posctl.office import commit
+
+    name = session.operator.name
+    done = commit.act(session, number, lambda journal: do(journal, name))
     return {**order_view(done), "next": what_next(done)}
 
 
@@ -56,12 +66,7 @@ def _held(console: Console, home: Path, number: str) -> Order:
 
 
 @command(change, "cancel", "help.change.cancel")
-@click.option(
-    "--order-file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=_("option.order_file_refused"),
-)
+@order_file_option("option.order_file_to_end")
 @operator_option
 @home_option
 @order_argument
@@ -75,15 +80,18 @@ def cancel(
     from posctl.change.control import GIVE_UP_WORD, may_give_up
     from posctl.change.control import cancel as withdraw
 
-    if order_file is not None:
-        office_session(console, home, operator).place.take_to_end(order_file, number)
-    order = find_in_place(console, home, number)[1]
-    if may_give_up(order):
-        console.confirm("give_up.confirm", GIVE_UP_WORD, order=number)
-
     def do(journal: Journal, name: str) -> Order:
         return withdraw(journal, name, "order.withdrawn")
 
+    session = None
+    if order_file is not None:
+        session = office_session(console, home, operator)
+        session.place.take_to_end(order_file, number)
+    order = find_in_place(console, home, number)[1]
+    if may_give_up(order):
+        console.confirm("give_up.confirm", GIVE_UP_WORD, order=number)
+    if session is not None:
+        return _act_at_office(session, number, do)
     return _act(console, home, operator, number, do)
 
 

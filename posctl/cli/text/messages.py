@@ -171,7 +171,7 @@ MESSAGES: dict[str, str] = {
     "option.pictures": "Folder with the pictures, named by kind: 0025.jpg and so on.",
     "option.wait_card": "Seconds to wait for a card to be inserted.",
     "option.order_file": "Write the order file here.",
-    "option.order_file_refused": "Take the order from this file, which has not arrived"
+    "option.order_file_to_end": "Take the order from this file, which has not arrived"
     " yet, and end it (office); also when its maker's certificate was taken back.",
     "option.order_file_in": "Take the order from this file first.",
     "option.output": "Write the signed list here.",

@@ -243,6 +243,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "terminal.third_account": (
         "the terminal shows {shown}, neither old nor new ({expected})",
-        "call the provider's official contact",
+        "call the provider's official contact; where a later order changed it, fetch a"
+        " newer list first (posctl merchant fetch)",
     ),
 }
