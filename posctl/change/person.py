@@ -34,8 +34,11 @@ class Person(Protocol):
         """
         ...
 
-    def confirm(self, question: str, word: str, **params: object) -> None:
+    def confirm(self, question: str, word: str, **params: object) -> bool:
         """Go on only when the person types ``word``.
+
+        Returns:
+            Whether he was asked: not where ``--yes`` may stand for the word.
 
         Raises:
             Declined: ``person.declined``.

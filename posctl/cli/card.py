@@ -20,6 +20,7 @@ from posctl.cli.options import (
     reader_option,
     shop_option,
     wait_card_option,
+    yes_option,
 )
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
@@ -154,6 +155,7 @@ _READS = _SELECTS | {
 
 
 @command(card, "apdu", "help.card.apdu")
+@yes_option
 @shop_option
 @reader_option
 @wait_card_option

@@ -38,11 +38,14 @@ def command(
             quiet: bool,
             verbose: bool,
             log_file: Path | None,
+            yes: bool = False,
             **options: Any,
         ) -> int:
             level = QUIET if quiet else VERBOSE if verbose else NORMAL
             color = click.get_current_context().find_root().params["color"]
-            console = Console(_path(), as_json=as_json, level=level, color=color)
+            console = Console(
+                _path(), as_json=as_json, level=level, color=color, yes=yes
+            )
             try:
                 if settings:
                     current_settings().usable()

@@ -35,6 +35,8 @@ ASKS = "? "
 """How a question begins where stdin is not a terminal."""
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 _TRIES = 3
+_YES_IS_ENOUGH = {"propose.confirm", "erase.confirm", "apdu.confirm"}
+"""Not settling, and not where a person answers for what he did or saw (R44)."""
 log = logging.getLogger("posctl.command")
 logging.getLogger("posctl").addHandler(logging.NullHandler())
 logging.raiseExceptions = False  # a full disk must not fill the screen
@@ -48,15 +50,23 @@ class Console:
         as_json: results and failures as one JSON object instead of text.
         level: QUIET (questions, warnings and failures only), NORMAL, VERBOSE.
         color: auto, always, never.
+        yes: given for the word of a question that decides, never for a check's.
     """
 
     def __init__(
-        self, command: str, *, as_json: bool, level: int = NORMAL, color: str = "auto"
+        self,
+        command: str,
+        *,
+        as_json: bool,
+        level: int = NORMAL,
+        color: str = "auto",
+        yes: bool = False,
     ) -> None:
         self.command = command
         self.as_json = as_json
         self.level = level
         self._color = color
+        self._yes = yes
         self._ticker = Ticker(_("wait.work"), quiet=level == QUIET)
         self._mark = ""
 
@@ -110,10 +120,14 @@ class Console:
                 raise
         raise Declined("person.no_answer", question=asked, asked=question)
 
-    def confirm(self, question: str, word: str, **params: object) -> None:
+    def confirm(self, question: str, word: str, **params: object) -> bool:
         self._say(_(question, **params))
+        if self._yes and question in _YES_IS_ENOUGH:
+            self.tell("said.yes", word=word)
+            return False
         if self._read(_("ask.word", word=word), secret=False).strip() != word:
             raise Declined("person.declined", word=word)
+        return True
 
     def tell_failure(self, failure: PosctlError) -> None:
         """One that will be asked again."""

@@ -223,6 +223,9 @@ merchant_option = click.option(
 )
 """Whose terminal it must be."""
 
+yes_option = click.option("-y", "--yes", is_flag=True, help=_("option.yes"))
+"""The console takes it: no command sees whether it was given."""
+
 order_argument = click.argument(
     "number",
     metavar="ORDER",

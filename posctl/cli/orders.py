@@ -17,6 +17,7 @@ from posctl.cli.options import (
     home_option,
     operator_option,
     order_argument,
+    yes_option,
 )
 from posctl.cli.people import (
     find_in_place,
@@ -90,6 +91,7 @@ def expire(console: Console, home: Path, operator: str | None) -> Json:
 
 
 @command(orders, "erase", "help.orders.erase")
+@yes_option
 @operator_option
 @home_option
 @order_argument

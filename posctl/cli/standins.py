@@ -38,7 +38,7 @@ class Unasked:
             return check("")
         raise Declined("person.no_answer", question=question, asked=question)
 
-    def confirm(self, question: str, word: str, **params: object) -> None:
+    def confirm(self, question: str, word: str, **params: object) -> bool:
         raise Declined("person.declined", word=word)
 
 
@@ -74,8 +74,9 @@ class Actor:
         self._console.tell("rehearse.asked", question=shown, answer=told)
         return check(answer)
 
-    def confirm(self, question: str, word: str, **params: object) -> None:
+    def confirm(self, question: str, word: str, **params: object) -> bool:
         shown = _("ask.word", word=word)
         self.asked.append(shown)
         self._console.tell(question, **params)
         self._console.tell("rehearse.asked", question=shown, answer=word)
+        return True

@@ -34,7 +34,7 @@ def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
         place.person.tell("propose.advice", advice=advice)
     place.person.tell("propose.terms", terms=profile.terms.text)
     try:
-        _confirm(place, order)
+        asked = _confirm(place, order)
     except Declined:
         raise Declined("propose.declined", order=order.number) from None
     until = place.clock.now() + timedelta(days=profile.order.valid_days)
@@ -45,14 +45,15 @@ def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
             "valid_until": stamp(until),
             "terms_sha256": profile.terms.sha256,
             "fee_accepted": str(profile.fees.total),
+            "word_typed": asked,
             "advice": list(profile.advice),
         },
     )
 
 
-def _confirm(place: FieldPlace, order: Order) -> None:
+def _confirm(place: FieldPlace, order: Order) -> bool:
     fees = place.profile.fees
-    place.person.confirm(
+    return place.person.confirm(
         "propose.confirm",
         CONFIRM_WORD,
         order=order.number,

@@ -111,8 +111,8 @@ class Scripted:
             raise Declined("person.no_answer", question=question)
         return check(text)
 
-    def confirm(self, question: str, word: str, **params: object) -> None:
-        pass
+    def confirm(self, question: str, word: str, **params: object) -> bool:
+        return True
 
 
 # -- the way to the provider -----------------------------------------------------

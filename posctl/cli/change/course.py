@@ -28,6 +28,7 @@ from posctl.cli.options import (
     reader_option,
     shop_option,
     wait_card_option,
+    yes_option,
 )
 from posctl.cli.people import (
     field_session,
@@ -65,6 +66,7 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
             help=_("option.order_file"),
         ),
         merchant_option,
+        yes_option,
         click.option("--corporate", is_flag=True, help=_("option.corporate")),
         click.option("--agent", metavar="NAME", help=_("option.agent")),
         click.option(

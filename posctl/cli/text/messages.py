@@ -169,6 +169,7 @@ MESSAGES: dict[str, str] = {
     "option.reader": "The card reader's exact name, or tcp:HOST:PORT.",
     "option.typed": "Type the new number twice instead of reading a card.",
     "option.pictures": "Folder with the pictures, named by kind: 0025.jpg and so on.",
+    "option.yes": "Do not ask for the word; what is shown is shown, each check made.",
     "option.wait_card": "Seconds to wait for a card to be inserted.",
     "option.order_file": "Write the order file here.",
     "option.order_file_to_end": "Take the order from this file, which has not arrived"
@@ -245,6 +246,7 @@ MESSAGES: dict[str, str] = {
     "usage.folder": "there is no folder {folder}",
     "usage.mid": "a merchant number has up to 20 letters and digits",
     # asking
+    "said.yes": "{word} was not asked for: --yes",
     "ask.word": "Type {word} to go on",
     "ask.passphrase": "Passphrase of {name}",
     "ask.new_passphrase": "Passphrase of {name} ({least} characters or more)",
