@@ -29,7 +29,7 @@ def test_answers_are_explained_and_numbers_masked(site: Site) -> None:
     assert NEW_NUMBER not in ran.err + str(ran.data)
 
 
-@pytest.mark.req("R23")
+@pytest.mark.req("R23", "R52")
 @pytest.mark.parametrize(
     "command",
     [
