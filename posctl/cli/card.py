@@ -30,7 +30,7 @@ from posctl.model.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from posctl.links import CardLink
-    from protocols.apdu import Command, Response
+    from protocols.apdu import Command
     from protocols.cardproof import Check, Keys
 
 _CARD_SECONDS = 30.0
@@ -93,12 +93,14 @@ def verify(
 ) -> Json:
     """Raises CheckFailed ``card.proof_failed``, once every link was told."""
     from posctl.cards.reading import check_proof, read_any
+    from protocols.cardproof import Grade
 
     keys = _keys(home)
     with _card(console, reader, card_wait) as (link, deadline):
         found = read_any(link, deadline, keys=keys)
-    for check in found.proof.checks:
-        _tell(console, check)
+    if found.proof.grade is Grade.FAILED:
+        for check in found.proof.checks:
+            _tell(console, check)
     check_proof(found)
     return {
         "reader": link.name,
@@ -138,10 +140,12 @@ def watch(console: Console, seconds: float | None, count: int | None) -> Json:
     found: list[Json] = []
     events = look(Deadline(_FOREVER if seconds is None else seconds))
     for event in islice(events, count):
-        seen = {"reader": event.reader, "atr": event.atr.hex(" ").upper()}
-        console.tell("watch.event", happened=event.what, **seen)
-        found.append({"event": event.what, **{n: v or None for n, v in seen.items()}})
-    return {"events": found}
+        atr = event.atr.hex(" ").upper()
+        where = f"{event.reader} {atr}".strip()
+        console.tell("watch.event", happened=event.what, where=where)
+        row = {"event": event.what, "reader": event.reader or None, "atr": atr or None}
+        found.append(row)
+    return {"events": found} if console.as_json else {}
 
 
 APDU_WORD = "APDU"
@@ -175,6 +179,7 @@ def apdu(
         Declined: the word was not typed.
     """
     from posctl.cards.reading import answered
+    from protocols.apdu import shown
     from protocols.atr import is_contactless
 
     wanted = [_command(text) for text in commands]
@@ -182,26 +187,35 @@ def apdu(
     with _card(console, reader, card_wait) as (link, deadline):
         if is_contactless(link.atr) and not {one.kind for one in wanted} <= _SELECTS:
             raise CheckFailed("card.apdu_contactless")
-        shown = [_answer_view(one, answered(link, deadline, one)) for one in wanted]
-    return {"reader": link.name, "answers": shown}
+        got = [answered(link, deadline, one) for one in wanted]
+    return {
+        "reader": link.name,
+        "answers": [
+            {
+                "answer": number,
+                "command": shown(sent.to_bytes()),
+                "sw": f"{answer.sw:04X}",
+                "length": len(answer.data),
+            }
+            for number, (sent, answer) in enumerate(zip(wanted, got, strict=True), 1)
+        ],
+        "objects": [
+            {"answer": number, **one}
+            for number, answer in enumerate(got, 1)
+            for one in _objects(answer.data)
+        ],
+    }
 
 
-def _answer_view(sent: Command, got: Response) -> Json:
-    """What is no TLV data has no objects."""
+def _objects(data: bytes) -> list[Json]:
+    """None in what is no TLV data."""
     from posctl.cli.explain import object_views
-    from protocols.apdu import shown
     from protocols.errors import RemoteError
 
     try:
-        objects = object_views(got.data)
+        return object_views(data)
     except RemoteError:
-        objects = []
-    return {
-        "command": shown(sent.to_bytes()),
-        "sw": f"{got.sw:04X}",
-        "length": len(got.data),
-        "objects": objects,
-    }
+        return []
 
 
 def _command(text: str) -> Command:

@@ -60,7 +60,9 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, list):
         return _("word.comma").join(_shown(name, item) for item in value) or "-"
     if isinstance(value, dict):
-        parts = (_("word.part", name=label(k), value=v) for k, v in value.items())
+        parts = (
+            _("word.part", name=label(k), value=_shown(k, v)) for k, v in value.items()
+        )
         return plain(_("word.semicolon").join(parts)) or "-"
     text = value_text(name, "" if value is None else str(value))
     return plain(local_times(text)) or "-"

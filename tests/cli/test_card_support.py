@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cli_runs import run
+from cli_runs import Done, run
 from world import MakeSite, Ran, Site
 
 from emulator.bench import NEW_NUMBER
@@ -24,7 +24,8 @@ def test_answers_are_explained_and_numbers_masked(site: Site) -> None:
     ran = lone(site, PSE + "00", select, options, "00B2021400")
     answers = ran.ok()["answers"]
     assert [answer["sw"] for answer in answers] == ["9000"] * 4
-    objects = {one["tag"].removeprefix(". "): one for one in answers[3]["objects"]}
+    inside = [one for one in ran.ok()["objects"] if one["answer"] == 4]
+    objects = {one["tag"].removeprefix(". "): one for one in inside}
     assert objects["5A"]["value"] == "621626*********0018"
     assert NEW_NUMBER not in ran.err + str(ran.data)
 
@@ -73,6 +74,26 @@ def test_nothing_is_sent_without_the_word(site: Site) -> None:
     before = site.bench.cards.apdus
     assert lone(site, PSE, answers=("no",)).error["code"] == "person.declined"
     assert site.bench.cards.apdus == before
+
+
+def for_people(site: Site, *words: str) -> Done:
+    reader = ("--reader", site.bench.reader)
+    return run("card", *words, *reader, POSCTL_HOME=str(site.home))
+
+
+def test_for_people_each_thing_is_said_once_and_objects_are_a_table(site: Site) -> None:
+    sent = for_people(site, "apdu", PSE + "00", "-y")
+    assert sent.code == 0 and "None" not in sent.out
+    assert "1 . 84 14 DF name" in " ".join(sent.out.split())
+    proved = for_people(site, "verify")
+    assert (proved.code, proved.err) == (0, "")
+    assert proved.out.count("issuer's certificate") == 1
+
+
+def test_of_a_chip_that_fails_each_link_is_told(make_site: MakeSite) -> None:
+    failed = for_people(make_site(card="forged"), "verify")
+    assert (failed.code, failed.out) == (7, "")
+    assert "CA's key: holds" in failed.err and "does not hold" in failed.err
 
 
 # -- explain ---------------------------------------------------------------------------

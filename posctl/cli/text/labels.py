@@ -13,6 +13,7 @@ LABELS: dict[str, str] = {
     "advice": "advice",
     "aid": "AID",
     "amount": "amount (yuan)",
+    "answer": "answer",
     "answers": "answers",
     "apdus": "APDUs",
     "application": "application",

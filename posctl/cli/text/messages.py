@@ -417,7 +417,7 @@ MESSAGES: dict[str, str] = {
     "\n  branch       {branch}\n  fee          {fee} yuan"
     "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
-    "watch.event": "{happened}: {reader} {atr}",
+    "watch.event": "{happened}: {where}",
     "apdu.confirm": "\n  {count} commands go to the card as they are.",
     "chip.confirm": "\n  The chip of {mask}: {chip_grade}. Typing the word takes it"
     " upon you.",
@@ -526,8 +526,10 @@ def _(message: str, **params: object) -> str:
 
 
 def label(name: str) -> str:
-    """What people call a part of a result."""
-    return _(f"label.{name}") if name in LABELS else plain(name.replace("_", " "))
+    """What people call a part of a result; a variable's name stays as it is."""
+    if name in LABELS:
+        return _(f"label.{name}")
+    return plain(name if name.isupper() else name.replace("_", " "))
 
 
 def value_text(name: str, value: object) -> str:
