@@ -7,8 +7,10 @@ bring, with its origin and date. No number is sent anywhere. A chip's word is st
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from posctl.model.errors import UsageError
@@ -18,6 +20,9 @@ KINDS = ("debit", "credit", "quasi-credit", "prepaid")
 UNKNOWN = "unknown"
 _SHORTEST, _LONGEST = 3, 15
 _LARGEST = 16 * 1024 * 1024
+_LONGEST_HEAD = 300
+_ORIGIN = re.compile(r"#\s*origin:\s*(\S[^\x00-\x1f\x7f]{0,159})")
+_DATE = re.compile(r"#\s*date:\s*([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _ABBREVIATED: Mapping[str, str] = {
     "DC": "debit",
     "CC": "credit",
@@ -61,7 +66,8 @@ def test_cards() -> BinTable:
 
 
 def load(path: Path) -> BinTable:
-    """A CSV with the columns bin, type, length (others are ignored).
+    """A CSV with the columns bin, type, length (others are ignored), after two lines
+    that say where it is from: ``# origin: …`` and ``# date: YYYY-MM-DD``.
 
     Raises:
         UsageError: ``bins.unreadable`` with the line.
@@ -69,17 +75,26 @@ def load(path: Path) -> BinTable:
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("larger than 16 MiB")
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            origin = _origin(file.readline(_LONGEST_HEAD), file.readline(_LONGEST_HEAD))
             rows = _rows(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise UsageError("bins.unreadable", path=str(path), reason=reason) from None
-    return BinTable(rows, path.name)
+    return BinTable(rows, origin)
+
+
+def _origin(first: str, second: str) -> str:
+    """Raises ValueError."""
+    origin, day = _ORIGIN.fullmatch(first.strip()), _DATE.fullmatch(second.strip())
+    if not origin or not day:
+        raise ValueError("lines 1 and 2 are: # origin: …, # date: YYYY-MM-DD")
+    return f"{origin[1]}, {date.fromisoformat(day[1])}"
 
 
 def _rows(lines: Iterable[Mapping[str, str]]) -> dict[tuple[str, int], str]:
     rows: dict[tuple[str, int], str] = {}
-    for number, line in enumerate(lines, 2):
+    for number, line in enumerate(lines, 4):
         try:
             prefix, size = line["bin"].strip(), int(line["length"])
             kind = _ABBREVIATED.get(line["type"].strip(), line["type"].strip())
@@ -90,5 +105,6 @@ def _rows(lines: Iterable[Mapping[str, str]]) -> dict[tuple[str, int], str]:
         good = prefix.isascii() and prefix.isdigit() and kind in KINDS
         if not good or not _SHORTEST <= len(prefix) <= _LONGEST:
             raise ValueError(f"line {number}: no such row")
-        rows[prefix, size] = kind
+        if rows.setdefault((prefix, size), kind) != kind:
+            raise ValueError(f"line {number}: {prefix} with {size} digits is two kinds")
     return rows

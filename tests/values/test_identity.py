@@ -160,6 +160,8 @@ def test_a_name_that_is_too_long_does_not_fit() -> None:
     assert fits("张𬎆", 6)  # four bytes in GB 18030
 
 
+HEAD = "# origin: a bank's own list\n# date: 2026-11-01\n"
+
 # -- kinds of card -----------------------------------------------------------------
 
 
@@ -182,14 +184,14 @@ def test_published_test_cards(number: str, kind: str) -> None:
 def test_the_longest_prefix_with_the_numbers_own_length(tmp_path: Path) -> None:
     table = tmp_path / "bins.csv"
     table.write_text(
-        "bin,bank,type,length\n"
+        f"{HEAD}bin,bank,type,length\n"
         "621626,A,CC,16\n621626,A,DC,19\n62162610,A,SCC,19\n6205,B,PC,19\n"
     )
     loaded = bins.load(table)
     assert loaded.kind_of(CardNumber("6216261000000000018")) == "quasi-credit"
     assert loaded.kind_of(CardNumber("6205500000000000004")) == "prepaid"
     assert loaded.kind_of(CardNumber("6212345678901265")) == "unknown"
-    assert loaded.origin == "bins.csv"
+    assert loaded.origin == "a bank's own list, 2026-11-01"
 
 
 @pytest.mark.req("R20")
@@ -197,19 +199,21 @@ def test_the_longest_prefix_with_the_numbers_own_length(tmp_path: Path) -> None:
     "text",
     [
         "",
-        "bin,type\n62,DC\n",
-        "bin,type,length\n621626,XX,19\n",
-        "bin,type,length\n621626,DC,x\n",
-        "bin,type,length\n62,DC,19\n",
+        HEAD + "bin,type\n62,DC\n",
+        HEAD + "bin,type,length\n621626,XX,19\n",
+        HEAD + "bin,type,length\n621626,DC,x\n",
+        HEAD + "bin,type,length\n62,DC,19\n",
+        HEAD + "bin,type,length\n621626,DC,19\n621626,CC,19\n",
+        "bin,type,length\n621626,DC,19\n",
+        "# origin: a bank\nbin,type,length\n621626,DC,19\n",
+        "# origin: a bank\n# date: 2026-13-01\nbin,type,length\n621626,DC,19\n",
+        "# origin:\n# date: 2026-11-01\nbin,type,length\n621626,DC,19\n",
         "\x00\x01",
     ],
 )
 def test_a_table_that_is_none_says_so(tmp_path: Path, text: str) -> None:
     table = tmp_path / "bins.csv"
     table.write_text(text)
-    try:
-        loaded = bins.load(table)
-    except UsageError as failure:
-        assert failure.code == "bins.unreadable"
-    else:
-        assert not loaded.rows
+    with pytest.raises(UsageError) as failure:
+        bins.load(table)
+    assert failure.value.code == "bins.unreadable"

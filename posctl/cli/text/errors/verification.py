@@ -104,7 +104,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "takings may not go to this kind of card: {kind}",
         "use a debit card",
     ),
-    "bins.unreadable": ("{path}: {reason}", "a CSV with the columns bin, type, length"),
+    "bins.unreadable": (
+        "{path}: {reason}",
+        "see docs/cards.md: a CSV with the columns bin, type, length",
+    ),
     "number.iot": (
         "{count} digits: a number of a machine gets no messages",
         "use the mobile number of a person",
