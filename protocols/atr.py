@@ -19,8 +19,8 @@ _MADE_UP = bytes.fromhex("8001")
 
 @dataclass(frozen=True)
 class Atr:
-    """``interface`` by name, as in ``TA1``; ``check`` None where T=0 alone is offered,
-    which has no check byte, else whether it is right."""
+    """``interface`` by name, as in ``TA1``; ``check`` None where T=0 alone is named
+    (no T=15 either), which has no check byte, else whether it is right."""
 
     convention: str
     protocols: tuple[int, ...]
@@ -47,7 +47,9 @@ def read_atr(raw: bytes) -> Atr:
         raise RemoteError("an ATR begins with 3B or 3F", position=0)
     interface, protocols, at = _interface(raw)
     end = at + (raw[1] & 0x0F)
-    with_check = any(t != _T0 for t in protocols)
+    with_check = any(
+        value & 0x0F != _T0 for name, value in interface.items() if name[1] == "D"
+    )
     if len(raw) != end + with_check:
         expected = end + with_check
         raise RemoteError(f"{expected} bytes expected, {len(raw)} present", position=at)

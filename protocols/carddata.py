@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from protocols import tlv
 from protocols.cardproof import NO_PROOF, OBJECTS, Evidence, Proof
 from protocols.errors import RemoteError
-from protocols.sensitive import CardNumber
+from protocols.sensitive import CardNumber, masked_text
 
 UNIONPAY_RID = "A000000333"
 
@@ -22,6 +22,8 @@ PAN, TRACK_2, EXPIRY, HOLDER, SEQUENCE = 0x5A, 0x57, 0x5F24, 0x5F20, 0x5F34
 HOLDER_EXTENDED, PAR, TOKEN_REQUESTOR = 0x9F0B, 0x9F24, 0x9F19
 
 _AID_SIZES = range(5, 17)
+_LONGEST_LABEL = 16
+_PADDING = b"\0 "
 
 
 class Kind(enum.Enum):
@@ -60,7 +62,7 @@ class Application:
             raise RemoteError("an AID has 5 to 16 bytes", field=f"{AID:X}")
         label = objects.get(LABEL) or objects.get(PREFERRED_NAME) or b""
         priority = objects.get(PRIORITY, b"")[:1] or b"\0"
-        return cls(aid.hex().upper(), _text(label), priority[0] & 0x0F)
+        return cls(aid.hex().upper(), _text(label[:_LONGEST_LABEL]), priority[0] & 0x0F)
 
     @property
     def kind(self) -> Kind:
@@ -76,7 +78,8 @@ class CardData:
     """What a payment card says of itself.
 
     ``expiry`` is (year, month), for a check in memory and never for a store;
-    ``holder_joined`` marks a name put together of 5F20 and 9F0B (low confidence);
+    ``holder_joined`` marks a name put together of 5F20 and 9F0B (low confidence),
+    ``holder_signed`` one that the chip's proof covers;
     ``token`` a device's stand-in for a card; ``luhn_ok`` is False until checked;
     ``proof`` says how far the chip is proved.
     """
@@ -90,6 +93,7 @@ class CardData:
     applications: tuple[Application, ...] = ()
     token: bool = False
     holder_joined: bool = False
+    holder_signed: bool = False
     luhn_ok: bool = False
     proof: Proof = NO_PROOF
 
@@ -120,7 +124,7 @@ class Facts:
         for item in tlv.walk(data):
             self._token |= item.tag in (PAR, TOKEN_REQUESTOR)
             if item.tag == TRACK_2:
-                self._before_separator = _before_separator(item.value)
+                self._keep_track(_before_separator(item.value))
             if item.tag in self._wanted:
                 self._keep(item)
 
@@ -129,6 +133,11 @@ class Facts:
         objects = {t: v for t, v in self._values.items() if t in OBJECTS}
         digits = self._number().reveal()
         return Evidence(chosen.aid[: len(UNIONPAY_RID)], digits, objects, static)
+
+    def _keep_track(self, digits: str) -> None:
+        if self._before_separator not in (None, digits):
+            raise RemoteError("two different values", field=f"{TRACK_2:X}")
+        self._before_separator = digits
 
     def _keep(self, item: tlv.Tlv) -> None:
         if self._values.setdefault(item.tag, item.value) != item.value:
@@ -159,17 +168,27 @@ class Facts:
 
     def _holder(self) -> tuple[str, bool]:
         """9F0B is the whole name (PBOC 3.0), or what 5F20 had no room for (2.0)."""
-        short = _text(self._values.get(HOLDER, b""))
-        extended = _text(self._values.get(HOLDER_EXTENDED, b""))
+        short = self._values.get(HOLDER, b"").rstrip(_PADDING)
+        extended = self._values.get(HOLDER_EXTENDED, b"").rstrip(_PADDING)
         if not short or not extended or extended.startswith(short):
-            return extended or short, False
-        return short + extended, True
+            return _text(extended or short), False
+        return _text(short + extended), True  # a character may be cut in two
+
+
+def covers_holder(static: bytes) -> bool:
+    """Whether the records that are signed hold a name. (Another one beside it would
+    have been refused.)"""
+    try:
+        return any(i.tag in (HOLDER, HOLDER_EXTENDED) for i in tlv.walk(static))
+    except RemoteError:
+        return False
 
 
 def _text(value: bytes) -> str:
-    """gb18030 without padding; what could steer a screen is dropped."""
-    text = value.rstrip(b"\0 ").decode("gb18030", "replace")
-    return "".join(c for c in text if c.isprintable()).strip()
+    """gb18030 without padding; what could steer a screen is dropped, and a number in
+    it is masked."""
+    text = value.rstrip(_PADDING).decode("gb18030", "replace")
+    return masked_text("".join(c for c in text if c.isprintable()).strip())
 
 
 def _before_separator(track2: bytes) -> str:

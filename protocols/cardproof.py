@@ -66,6 +66,10 @@ class Grade(enum.Enum):
     FAILED = "failed"
 
 
+PROVEN = frozenset({Grade.GENUINE, Grade.NOT_CHALLENGED, Grade.COPYABLE})
+"""What the signed records say is the issuer's word."""
+
+
 @dataclass(frozen=True)
 class PublicKey:
     """Of RSA; ``modulus`` in bytes, most significant first."""
@@ -433,7 +437,8 @@ def _challenge(
     """INTERNAL AUTHENTICATE, and what comes back (EMV Book 2, 6.5)."""
     ddol = evidence.objects.get(DDOL, _DEFAULT_DDOL)
     try:
-        if UNPREDICTABLE not in (tag for tag, _size in read_dol(ddol)):
+        sizes = [size for tag, size in read_dol(ddol) if tag == UNPREDICTABLE]
+        if max(sizes, default=0) < len(unpredictable):  # else answers can be recorded
             raise Unproved("DDOL")
         asked = fill_dol(ddol, {UNPREDICTABLE: unpredictable})
     except RemoteError:

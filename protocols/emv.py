@@ -22,8 +22,16 @@ from protocols.apdu import (
     Steps,
     exchange,
 )
-from protocols.carddata import AID, KINDS, Application, CardData, Facts, Kind
-from protocols.cardproof import UNPREDICTABLE, Keys, authenticate
+from protocols.carddata import (
+    AID,
+    KINDS,
+    Application,
+    CardData,
+    Facts,
+    Kind,
+    covers_holder,
+)
+from protocols.cardproof import PROVEN, UNPREDICTABLE, Keys, authenticate
 from protocols.dol import fill_dol
 from protocols.errors import RemoteError
 
@@ -69,6 +77,14 @@ class NotPayment(RemoteError):
     """The card answers, but holds no payment application that we know."""
 
 
+class ForeignCard(RemoteError):
+    """Another scheme's: no more of it is read. ``aid`` in hexadecimal."""
+
+    def __init__(self, aid: str) -> None:
+        super().__init__("another scheme's card")
+        self.aid = aid
+
+
 class CardBlocked(RemoteError):
     """The issuer has blocked the card or its application (6A81, 6283)."""
 
@@ -100,12 +116,15 @@ def read_card(*, today: date, keys: Keys, random: Random) -> Steps[CardData]:
 
     Raises:
         NotPayment: no application that we know.
+        ForeignCard: an application, but none of UnionPay's.
         CardBlocked: blocked by the issuer.
         RemoteError: anything that EMV does not allow; never with card data in it.
     """
     listed = yield from _directory()
     candidates = listed or (yield from _by_known_aids())
     chosen, fci = yield from _select_best(candidates)
+    if not chosen.unionpay:
+        raise ForeignCard(chosen.aid)
     values = {**_TERMINAL, 0x9A: _bcd(today), UNPREDICTABLE: random(4)}
     options = yield from _processing_options(fci, values)
     facts = Facts()
@@ -122,7 +141,8 @@ def read_card(*, today: date, keys: Keys, random: Random) -> Steps[CardData]:
     proof = yield from authenticate(
         facts.evidence(chosen, static), keys, today=today, unpredictable=random(4)
     )
-    return replace(card, proof=proof)
+    covered = proof.grade in PROVEN and covers_holder(static)
+    return replace(card, proof=proof, holder_signed=covered)
 
 
 def _bcd(day: date) -> bytes:
@@ -169,12 +189,21 @@ def _data(got: Response, what: str) -> bytes:
 
 
 def _directory() -> Steps[list[Application]]:
-    """The applications that the PSE lists; none when there is no PSE."""
+    """The applications that the PSE lists; none when there is no PSE, or one with an
+    error in it (EMV Book 1, 12.3.2)."""
     got = yield from _select(PSE)
     if got.sw == FUNCTION_NOT_SUPPORTED:
         raise CardBlocked("the card is blocked")
     if not got.ok:
         return []
+    try:
+        return (yield from _listed(got))
+    except RemoteError:
+        return []
+
+
+def _listed(got: Response) -> Steps[list[Application]]:
+    """Raises RemoteError."""
     sfi = tlv.find(got.data, DIRECTORY_SFI)
     if sfi is None or len(sfi) != 1 or not 1 <= sfi[0] <= _LAST_DIRECTORY_SFI:
         raise RemoteError("the PSE names no directory file", field="88")
@@ -220,17 +249,23 @@ def _rank(application: Application) -> tuple[bool, int, int]:
 
 
 def _select_best(candidates: list[Application]) -> Steps[tuple[Application, bytes]]:
-    """The first that can be selected: UnionPay debit first, then by priority."""
+    """The first that can be selected: UnionPay debit first, then by priority. The
+    directory's name of it may be cut short; its own is whole.
+
+    Of UnionPay's a blocked one ends the search: the next best is another account.
+    """
     blocked = False
     for application in sorted(candidates, key=_rank):
         got = yield from _select(bytes.fromhex(application.aid))
         blocked |= got.sw in (DEACTIVATED, FUNCTION_NOT_SUPPORTED)
+        if blocked and application.unionpay:
+            break
         if not got.ok:
             continue
-        name = tlv.find(got.data, DF_NAME) or b""
-        if not name.hex().upper().startswith(application.aid):
+        name = (tlv.find(got.data, DF_NAME) or b"").hex().upper()
+        if not name.startswith(application.aid):
             raise RemoteError("another application answered", field=f"{DF_NAME:X}")
-        return application, got.data
+        return replace(application, aid=name), got.data
     if blocked:
         raise CardBlocked("the card or its application is blocked")
     raise NotPayment("no application of this card can be selected")

@@ -17,9 +17,8 @@ _KEPT_HEAD = 6
 _KEPT_TAIL = 4
 _SHORTEST_FOR_HEAD = 14
 _CARD_LENGTHS = range(13, 20)
-_APART = r"[\s\-.,;:/|_\u2010-\u2015，、．：；／－]"
-_RUN = re.compile(rf"[0-9](?:{_APART}{{0,3}}[0-9]){{6,}}")
-"""Seven digits and more, also in groups."""
+_RUN = re.compile(r"[0-9](?:[\W_]{0,4}[0-9]){6,}")
+"""Seven digits and more, also in groups that anything but a letter keeps apart."""
 
 
 def mask(number: str) -> str:
@@ -41,12 +40,15 @@ def masked_text(text: str) -> str:
     Runs of 13 to 19 digits show what a card's number may show; all others nothing, as
     they may be a piece of one (first six, or some of the middle).
     """
-    plain = "".join(map(_plain_digit, text))
+    plain = text if text.isascii() else "".join(map(_plain_digit, text))
     return _RUN.sub(lambda run: _masked_run(run[0]), plain)
 
 
 def _plain_digit(char: str) -> str:
-    """Full-width, circled or of another script: as people read it."""
+    """Full-width, circled or of another script: as people read it. What has no width
+    (a joiner, a soft hyphen) is dropped."""
+    if unicodedata.category(char) == "Cf":
+        return ""
     value = unicodedata.digit(char, None)
     return char if value is None else str(value)
 
@@ -62,11 +64,14 @@ def clean_digits(text: str) -> str:
     Raises:
         ValueError: anything but digits is left; the message does not quote it.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    digits = "".join(c for c in plain if c not in " -\u2010\u2011\u2013\t")
+    digits = unicodedata.normalize("NFKC", text).translate(_BETWEEN_DIGITS)
     if not (digits.isascii() and digits.isdigit()):
+        del text, digits  # a traceback may show this frame's names
         raise ValueError("only digits, spaces and hyphens are allowed")
     return digits
+
+
+_BETWEEN_DIGITS = dict.fromkeys(map(ord, " -\u2010\u2011\u2013\t"))
 
 
 class AccountNumber:
@@ -80,10 +85,15 @@ class AccountNumber:
     _lengths = range(6, 41)
 
     def __init__(self, text: str) -> None:
-        digits = clean_digits(text)
-        if len(digits) not in self._lengths:
+        self.__digits = ""
+        try:
+            digits = clean_digits(text)
+        finally:
+            del text  # a traceback may show this frame's names
+        if (size := len(digits)) not in self._lengths:
+            del digits
             low, high = self._lengths[0], self._lengths[-1]
-            raise ValueError(f"{len(digits)} digits: {low} to {high} are expected")
+            raise ValueError(f"{size} digits: {low} to {high} are expected")
         self.__digits = digits
 
     def reveal(self) -> str:
@@ -117,6 +127,9 @@ class AccountNumber:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be pickled")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} cannot be pickled")

@@ -3,11 +3,13 @@ and a reading of TLV data that shows none of what must not be shown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from protocols import tlv
 from protocols.carddata import UNIONPAY_RID
+from protocols.dol import read_dol
 from protocols.errors import RemoteError
 from protocols.sensitive import mask, masked_text
 
@@ -109,9 +111,11 @@ _UNIONPAY = {
 """Of UnionPay's applications: elsewhere some of these are something else."""
 
 _PAN, _TRACK_2 = 0x5A, 0x57
-_HIDDEN = frozenset({0x56, 0x9F1F, 0x9F20, 0x9F61, 0x9F62, 0x9F6B, 0x5F24, 0x5F30})
-"""Track data, what is like it, ID numbers: only their length is shown. 9F61 to 9F6B
-are card verification data on cards of other schemes."""
+_HIDDEN = frozenset(
+    {0x56, 0x9F05, 0x9F1F, 0x9F20, 0x9F24, 0x9F61, 0x9F62, 0x9F6B, 0x5F24, 0x5F30}
+)
+"""Track data, what is like it or stands for the number, ID numbers: only their length
+is shown. 9F61 to 9F6B are card verification data on cards of other schemes."""
 _TEXTS = frozenset({0x50, 0x5F20, 0x5F2D, 0x5F50, 0x9F0B, 0x9F12})
 
 
@@ -148,13 +152,13 @@ def _level(data: bytes, depth: int, names: dict[int, str]) -> Iterator[Shown]:
         raise RemoteError(f"templates nested more than {tlv.DEEPEST} deep")
     for item in tlv.read(data):
         name = names.get(item.tag, "")
-        value = "" if item.constructed else _value(item, known=bool(name))
+        value = "" if item.constructed else _value(item)
         yield Shown(depth, f"{item.tag:X}", name, len(item.value), value)
         if item.constructed:
             yield from _level(item.value, depth + 1, names)
 
 
-def _value(item: tlv.Tlv, *, known: bool) -> str:
+def _value(item: tlv.Tlv) -> str:
     digits = item.value.hex().upper()
     if item.tag == _PAN:
         return mask(digits.rstrip("F"))
@@ -166,4 +170,30 @@ def _value(item: tlv.Tlv, *, known: bool) -> str:
     if item.tag in _TEXTS:
         text = item.value.rstrip(b"\0 ").decode("gb18030", "replace")
         return masked_text("".join(c for c in text if c.isprintable()))
-    return digits if known else masked_text(digits)
+    if len(item.value) < _SHORTEST_NUMBER or _is_plain(item, digits):
+        return digits
+    return _TRACK.sub(r"\1D…", masked_text(digits))
+
+
+def _is_plain(item: tlv.Tlv, digits: str) -> bool:
+    """Of a form in which no number can hide: an AID of the usual length, a list of tags
+    that are known, a locator of records."""
+    if item.tag in (0x4F, 0x84, 0x9D):
+        return digits.startswith("A0") and len(item.value) <= _USUAL_AID
+    if item.tag in (0x8C, 0x8D, 0x9F38, 0x9F49, 0x9F4F):
+        return _is_list(item.value)
+    return item.tag == 0x94 and all(not sfi & 7 for sfi in item.value[::4])
+
+
+def _is_list(value: bytes) -> bool:
+    try:
+        return all(tag in NAMES or tag in _UNIONPAY for tag, _size in read_dol(value))
+    except RemoteError:
+        return False
+
+
+_SHORTEST_NUMBER = 7
+"""Bytes that 13 digits take."""
+_USUAL_AID = 8
+_TRACK = re.compile(r"([0-9*]{12,19})D[0-9A-F*]+")
+"""What stands after a number's separator is as good as a card verification value."""

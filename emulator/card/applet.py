@@ -246,9 +246,10 @@ class Applet:
         if self._selected in (None, "PSE"):
             return _status(apdu.CONDITIONS_NOT_SATISFIED)
         expected = sum(n for _, n in dol.read_dol(bytes.fromhex(self.profile.pdol)))
-        if command.data[:2] != bytes([emv.PDOL_DATA, expected]):
+        head = tlv.write(emv.PDOL_DATA, bytes(expected))[: -expected or None]
+        if not command.data.startswith(head):
             return _status(apdu.CONDITIONS_NOT_SATISFIED)
-        if len(command.data) != expected + 2:
+        if len(command.data) != len(head) + expected:
             return _status(apdu.WRONG_LENGTH)
         return Response(_options(self.profile), apdu.OK)
 

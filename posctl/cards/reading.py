@@ -37,8 +37,8 @@ def read_card(
     UNKNOWN: then it must be verified otherwise (R20).
 
     Raises:
-        CheckFailed: as ``read_any``; ``card.foreign``, ``card.kind_refused``,
-            ``card.token``, ``card.expired``, ``card.proof_failed``.
+        CheckFailed: as ``read_any``; ``card.kind_refused``, ``card.token``,
+            ``card.expired``, ``card.proof_failed``.
         LinkFailed: as ``read_any``.
     """
     today = today or date.today()
@@ -57,7 +57,8 @@ def read_any(
     """Read by chip who the card is, and let it prove itself; whatever comes of it.
 
     Raises:
-        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``.
+        CheckFailed: ``card.contactless``, ``card.not_payment``, ``card.blocked``,
+            ``card.foreign``.
         LinkFailed: ``card.malformed``, and what the link raises.
     """
     if is_contactless(link.atr):
@@ -71,6 +72,8 @@ def read_any(
             card = link.converse(steps, deadline)
     except emv.NotPayment:
         raise CheckFailed("card.not_payment") from None
+    except emv.ForeignCard as foreign:
+        raise CheckFailed("card.foreign", aid=foreign.aid) from None
     except emv.CardBlocked:
         raise CheckFailed("card.blocked") from None
     except RemoteError as error:
@@ -93,8 +96,6 @@ def _check(card: CardData, today: date) -> None:
         CheckFailed: with the mask at most.
     """
     masked = card.number.masked
-    if not card.application.unionpay:
-        raise CheckFailed("card.foreign", aid=card.aid)
     if card.kind in _REFUSED:
         raise CheckFailed("card.kind_refused", kind=card.kind.value, aid=card.aid)
     if card.token:

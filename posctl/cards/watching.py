@@ -34,23 +34,23 @@ def watch(deadline: Deadline) -> Iterator[Event]:
 
     Raises:
         NoDevice: ``pcsc.unavailable``.
-        LinkFailed: ``pcsc.denied``, ``pcsc.failed``.
+        LinkFailed: ``pcsc.denied``, ``pcsc.failed``, at the first look.
     """
     known: dict[str, Seat] = {}
-    served = True
+    served, seen = True, False
     while not deadline.passed:
         try:
             now = pcsc.seats(Deadline(_LOOK_SECONDS))
         except (NoDevice, LinkFailed, LinkTimeout) as error:
-            if error.code not in _PASSING:
-                raise
+            if error.code not in _PASSING and not seen:
+                raise  # what it can only say once it was seen, it says while it ends
             if served:
                 yield Event("service.gone")
             served, known = False, {}
         else:
             if not served:
                 yield Event("service.back")
-            served = True
+            served = seen = True
             yield from _changes(known, now)
             known = now
         time.sleep(min(_EVERY, deadline.remaining()))

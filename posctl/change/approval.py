@@ -23,7 +23,8 @@ from posctl.model.errors import CheckFailed
 LONGEST = 400
 _SHOWN = (
     *("number", "operator", "mid", "tid", "old", "new_mask"),
-    *("name_grade", "chip_grade", "fee", "branch", "valid_until"),
+    *("name_grade", "source", "luhn", "kind", "kind_by", "chip_grade"),
+    *("fee", "branch", "valid_until"),
 )
 _REQUEST, _ANSWER = "REQUEST", "APPROVAL"
 _ARMOUR = re.compile(
@@ -45,7 +46,7 @@ class Request:
 
     @property
     def digest(self) -> str:
-        return digest(["posctl approval 4", self.shown, self.rest])
+        return digest(["posctl approval 5", self.shown, self.rest])
 
 
 def request_of(order: Order, *, name_grade: str) -> Request:
@@ -70,7 +71,7 @@ def _rest(order: Order) -> list[object]:
     return [
         *(order.profile, order.profile_version, order.profile_sha256),
         *(order.old_version, order.new_hash, order.sealed),
-        *(order.source, order.kind, order.kind_by, order.luhn, order.account_type),
+        order.account_type,
         list(order.steps),
         [[item["kind"], item["sha256"]] for item in order.documents],
     ]

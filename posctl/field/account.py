@@ -27,6 +27,7 @@ from posctl.model.canonical import Json, canonical
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.model.idnumber import IdNumber
+from posctl.model.names import JOINED, SIGNED, UNSIGNED
 from posctl.model.profile import Ask
 from posctl.store.sealing import binding, seal
 from protocols.carddata import Kind
@@ -54,6 +55,7 @@ class NewAccount:
     facts: Json
     apdus: int = 0
     holder: str = ""
+    holder_by: str = ""
 
 
 class SameAccount(CheckFailed):
@@ -97,7 +99,8 @@ def read_chip(
         chip_grade=card.proof.grade.value,
         apdus=link.apdus,
     )
-    return NewAccount(card.number, "chip", facts, link.apdus, card.holder)
+    by = JOINED if card.holder_joined else SIGNED if card.holder_signed else UNSIGNED
+    return NewAccount(card.number, "chip", facts, link.apdus, card.holder, by)
 
 
 def type_card(person: Person, bins: BinTable) -> NewAccount:
@@ -291,6 +294,7 @@ def _seal(
         "new": new.number.reveal(),
         "old": old.reveal() if old else None,
         "chip_holder": new.holder,
+        "chip_holder_by": new.holder_by,
         **answers,
         "key": order_key.hex(),
     }

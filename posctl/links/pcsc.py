@@ -29,6 +29,7 @@ _ERRORS: dict[int, tuple[type[PosctlError], str]] = {
     0x8010000B: (LinkFailed, "card.in_use"),  # E_SHARING_VIOLATION
     0x8010000C: (NoDevice, "card.none"),  # E_NO_SMARTCARD
     0x8010000F: (LinkFailed, "card.mute"),  # E_PROTO_MISMATCH: no usable ATR
+    0x80100013: (LinkFailed, "pcsc.no_service"),  # F_COMM_ERROR: it died meanwhile
     0x80100016: (LinkFailed, "card.garbled"),  # E_NOT_TRANSACTED
     0x80100017: (NoDevice, "reader.missing"),  # E_READER_UNAVAILABLE
     0x8010001D: (LinkFailed, "pcsc.no_service"),  # E_NO_SERVICE
@@ -41,6 +42,9 @@ _ERRORS: dict[int, tuple[type[PosctlError], str]] = {
     0x80100069: (LinkFailed, "card.removed"),  # W_REMOVED_CARD
     0x8010006A: (LinkFailed, "pcsc.denied"),  # W_SECURITY_VIOLATION
 }
+
+
+_GONE = ("pcsc.no_service", "reader.missing")
 
 
 def _scard() -> ModuleType:
@@ -221,7 +225,14 @@ class PcscLink:
                 raise
             self._open(deadline, scard.SCARD_SHARE_SHARED)
             self._leaving = scard.SCARD_LEAVE_CARD
-            self._ask(deadline, "SCardBeginTransaction", self._card)
+            self._begin(deadline)
+
+    def _begin(self, deadline: Deadline) -> None:
+        """Waits for another program's transaction to end."""
+        try:
+            self._service.ask(deadline, "SCardBeginTransaction", self._card)
+        except LinkTimeout:
+            raise LinkFailed("card.in_use", reader=self.name) from None
 
     def _open(self, deadline: Deadline, mode: int) -> None:
         scard = self._service.scard
@@ -286,18 +297,23 @@ class PcscLink:
         seen = self._service.now("SCardGetStatusChange", context, milliseconds, asked)
         return int(seen[0][1])
 
-    def _what_became(self) -> LinkFailed:
+    def _what_became(self) -> PosctlError:
         """Of the card that gave no whole answer: taken out, another one in its place,
-        or there still. pcscd learns of it at its next look only."""
+        or there still; or of the reader, or the service. pcscd learns of a card at its
+        next look only."""
         scard = self._service.scard
         state = scard.SCARD_STATE_UNAWARE
-        with suppress(PosctlError):
-            for milliseconds in (0, _REMOVAL_MS):
+        for milliseconds in (0, _REMOVAL_MS):
+            try:
                 state = self._state(milliseconds, state) & ~scard.SCARD_STATE_CHANGED
-                if not state & scard.SCARD_STATE_PRESENT:
-                    return LinkFailed("card.removed", reader=self.name)
-                if state >> 16 != self._moves:
-                    return LinkFailed("card.swapped", reader=self.name)
+            except PosctlError as failure:
+                if failure.code in _GONE:
+                    return failure
+                break
+            if not state & scard.SCARD_STATE_PRESENT:
+                return LinkFailed("card.removed", reader=self.name)
+            if state >> 16 != self._moves:
+                return LinkFailed("card.swapped", reader=self.name)
         return LinkFailed("card.garbled", reader=self.name)
 
     def close(self) -> None:

@@ -13,6 +13,11 @@ _RARE = re.compile("[\ue000-\uf8ff\U00020000-\U0003ffff\U000f0000-\U0010ffff?*â–
 _LATIN = re.compile(r"[A-Za-z/ .'\-]+")
 _VARIANTS = {"\u4dae": "\u9f91"}  # kept in place of each other by some banks
 
+TYPED, SIGNED = "typed", "chip, signed"
+UNSIGNED, JOINED = "chip, not signed", "chip, put together"
+"""How the name of an account became known: of a chip, whether its proof covers it, or
+it was put together of two of its objects."""
+
 
 class Grade(StrEnum):
     """How two names agree; only the first two pass alone."""

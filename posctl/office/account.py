@@ -13,6 +13,7 @@ from posctl.change.journal import Journal
 from posctl.change.order import Order
 from posctl.model.canonical import Json, from_canonical
 from posctl.model.errors import CheckFailed
+from posctl.model.names import JOINED, SIGNED, TYPED, UNSIGNED
 from posctl.office.place import Session
 from posctl.store.sealing import binding, unseal
 from protocols.sensitive import AccountNumber, consistent
@@ -25,13 +26,15 @@ _PEOPLE = b"posctl person index 1"
 class OpenedAccount:
     """What was sealed in the field. Shows masks only.
 
-    ``holder`` is the name that was typed, or else the chip's.
+    ``holder`` is the name that was typed, or else the chip's; ``holder_by`` which one,
+    and how far the chip's proof covers it.
     """
 
     new: AccountNumber
     old: AccountNumber | None
     mobile: str
     holder: str
+    holder_by: str
     bank: str
     area: str
     id_number: str
@@ -69,6 +72,7 @@ def _opened(plain: bytes) -> tuple[OpenedAccount, bytes]:
             new=AccountNumber(data["new"]),
             old=AccountNumber(data["old"]) if data["old"] else None,
             holder=_text(data, "holder") or _text(data, "chip_holder"),
+            holder_by=_holder_by(data),
             **texts,
         )
         return opened, bytes.fromhex(data["key"])
@@ -82,6 +86,18 @@ def _text(data: Json, name: str) -> str:
     if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise ValueError(f"{name} is no text of an account")
     return text
+
+
+def _holder_by(data: Json) -> str:
+    """Raises ValueError: none of the words there are."""
+    if _text(data, "holder"):
+        return TYPED
+    if not _text(data, "chip_holder"):
+        return ""
+    found = _text(data, "chip_holder_by") or UNSIGNED
+    if found not in (SIGNED, UNSIGNED, JOINED):
+        raise ValueError("chip_holder_by is none of its words")
+    return found
 
 
 _LONGEST_TEXT = 200

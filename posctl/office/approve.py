@@ -31,6 +31,7 @@ from posctl.model.clock import moment, stamp
 from posctl.model.errors import CheckFailed
 from posctl.model.steps import Stage
 from posctl.office.account import OpenedAccount, account_id, open_account
+from posctl.office.doubts import accept_doubts
 from posctl.office.place import Session
 from posctl.office.receipt import finish
 from posctl.office.steps import Context, run_again, run_stage
@@ -67,9 +68,9 @@ def ask_elsewhere(session: Session, number: str) -> str:
     made: list[str] = []
 
     def ask(session: Session, journal: Journal) -> Order:
-        _account, steps = _verified(session, journal)
-        order = journal.append("approval.asked", {"steps": steps})
-        request = request_of(order, name_grade=grade_of(steps))
+        _account, found = _verified(session, journal)
+        order = journal.append("approval.asked", found)
+        request = request_of(order, name_grade=grade_of(found["steps"]))
         made.append(armoured_request(request))
         return order
 
@@ -94,7 +95,7 @@ def take_answer(session: Session, number: str, text: str) -> Order:
         _check_open(session, journal)
         account = open_account(session, journal)
         proof = _proof(session, answer)
-        return _record(session, journal, account, asked["steps"], proof, answer.name)
+        return _record(session, journal, account, asked, proof, answer.name)
 
     return _within(session, number, take)
 
@@ -113,6 +114,7 @@ def sign_elsewhere(operator: Operator, person: Person, text: str) -> str:
         raise CheckFailed("approve.own", order=request.number, name=operator.name)
     told = {name: text or "-" for name, text in request.shown.items()}
     shown = {**told, "new": request.shown["new_mask"][:-4] + "****"}
+    shown["check_digit"] = "right" if request.shown["luhn"] == "True" else "WRONG"
     person.tell("approval.shown", **shown)
     _ask_digits(person, request.shown["new_mask"][-4:])
     signature = operator.sign(PURPOSE, request.digest)["signature"]
@@ -131,19 +133,23 @@ def _within(session: Session, number: str, step: ApprovalStep) -> Order:
 
 
 def _approve(session: Session, journal: Journal) -> Order:
-    account, steps = _verified(session, journal)
-    operator = session.operator
+    account, found = _verified(session, journal)
+    steps, operator = found["steps"], session.operator
     _ask(session, journal.order, account, steps)
     digest = approval_digest(journal.order, name_grade=grade_of(steps))
     proof = operator.sign(PURPOSE, digest)
-    return _record(session, journal, account, steps, proof, operator.name)
+    return _record(session, journal, account, found, proof, operator.name)
 
 
 def _verified(session: Session, journal: Journal) -> tuple[OpenedAccount, Json]:
+    """The account, and what the approval will say of it: evidence by step, and who took
+    which doubt upon himself."""
     _check_open(session, journal)
     account = open_account(session, journal)
     steps = run_stage(Context(session, journal, account), Stage.APPROVAL)
-    return account, steps
+    person, operator = session.place.person, session.operator
+    accepted = accept_doubts(person, journal.order, account, operator.name)
+    return account, {"steps": steps, "accepted": accepted}
 
 
 def _check_open(session: Session, journal: Journal) -> None:
@@ -156,14 +162,14 @@ def _record(
     session: Session,
     journal: Journal,
     account: OpenedAccount,
-    steps: Json,
+    found: Json,
     proof: Json,
     approver: str,
 ) -> Order:
     """One event, once the signature was found right; then the cooling-off begins. The
     caps are counted once more: between the request and the answer others were approved.
     """
-    grade = grade_of(steps)
+    grade = grade_of(found["steps"])
     digest = approval_digest(journal.order, name_grade=grade)
     _check_signer(session, journal.order, digest, proof, approver)
     hours = _cooling_hours(session, grade)
@@ -171,7 +177,8 @@ def _record(
         "approver": approver,
         "digest": digest,
         "proof": proof,
-        "steps": steps,
+        "steps": found["steps"],
+        "accepted": found.get("accepted", {}),
         "name_grade": grade,
         "cooling_hours": hours,
         "account_id": account_id(session, account.new),
@@ -305,6 +312,7 @@ def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) ->
         old=order.old_mask or order.provider_mask or "?",
         new=order.new_mask[:-4] + "****",
         name=account.holder or "-",
+        holder_by=account.holder_by,
         grade=grade_of(steps) or "-",
         branch=order.branch or "-",
         fee=order.fee,

@@ -24,7 +24,7 @@ from emulator.card.applet import (
     CardProfile,
     Listed,
 )
-from protocols import apdu, emv
+from protocols import apdu, emv, tlv
 from protocols.apdu import Command, Response
 from protocols.carddata import CardData, Kind
 from protocols.cardproof import Keys
@@ -218,13 +218,80 @@ def test_only_reading_commands_are_sent() -> None:
         (QUASI_CREDIT, Kind.QUASI_CREDIT),
         (ELECTRONIC_CASH, Kind.ELECTRONIC_CASH),
         ("A000000333010108", Kind.UNKNOWN),
-        ("A0000000031010", Kind.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize("pse", [True, False])
 def test_the_kind_is_the_aid_never_the_label(aid: str, kind: Kind, pse: bool) -> None:
     card = read(replace(DEBIT_CARD, aid=aid, label="UnionPay Debit", pse=pse))
     assert card.kind is kind
+
+
+@pytest.mark.req("R23", "R55")
+@pytest.mark.parametrize("pse", [True, False])
+def test_of_another_schemes_card_nothing_more_is_read(pse: bool) -> None:
+    """Its number may be of another length, and what it holds is none of ours."""
+    card = Applet(replace(DEBIT_CARD, aid="A0000000043060", pse=pse))
+    sent: set[int] = set()
+
+    def transmit(raw: bytes) -> bytes:
+        sent.add(raw[1])
+        return card.process(raw)
+
+    with pytest.raises(emv.ForeignCard) as caught:
+        converse(transmit)
+    assert caught.value.aid == "A0000000043060"
+    assert 0xA8 not in sent
+
+
+@pytest.mark.req("R20")
+@pytest.mark.parametrize("listed", [0, 5, 7, 8])
+def test_the_kind_is_that_of_the_application_that_answers(listed: int) -> None:
+    """The directory may name it by the first bytes of its AID only."""
+    card = Applet(CREDIT_CARD)
+    whole = bytes.fromhex(CREDIT)
+
+    def transmit(raw: bytes) -> bytes:
+        answer = card.process(raw)
+        if listed and raw[1] == 0xB2 and raw[3] >> 3 == 1:
+            short = tlv.write(0x4F, whole[:listed])
+            entry = tlv.write(0x61, short + tlv.write(0x50, b"UnionPay"))
+            return tlv.write(0x70, entry) + b"\x90\x00"
+        return answer
+
+    found = converse(transmit)
+    assert (found.kind, found.aid) == (Kind.CREDIT, CREDIT)
+
+
+@pytest.mark.req("R20")
+@pytest.mark.parametrize("other", ["A000000333010108", CREDIT])
+def test_a_blocked_debit_application_is_not_passed_over(other: str) -> None:
+    card = Applet(replace(DEBIT_CARD, others=(Listed(other, "Other", 1),)))
+
+    def transmit(raw: bytes) -> bytes:
+        answer = card.process(raw)
+        blocked = raw[1] == 0xA4 and bytes.fromhex(DEBIT) in raw
+        return bytes.fromhex("6283") if blocked else answer
+
+    with pytest.raises(emv.CardBlocked):
+        converse(transmit)
+
+
+@pytest.mark.req("R23")
+@pytest.mark.parametrize("wrong", ["fci", "record", "endless"])
+def test_a_directory_with_an_error_is_as_none(wrong: str) -> None:
+    """EMV Book 1, 12.3.2: then each AID that is known is tried."""
+    card = Applet(DEBIT_CARD)
+
+    def transmit(raw: bytes) -> bytes:
+        answer = card.process(raw)
+        if wrong == "fci" and raw[1] == 0xA4 and emv.PSE in raw:
+            return bytes.fromhex("6F009000")
+        if raw[1] == 0xB2 and raw[3] >> 3 == 1:
+            spoilt = {"record": "7003610141", "endless": "7000"}.get(wrong)
+            return bytes.fromhex(spoilt + "9000") if spoilt else answer
+        return answer
+
+    assert converse(transmit).kind is Kind.DEBIT
 
 
 @pytest.mark.req("R20")
@@ -257,6 +324,46 @@ def test_a_long_name_whole_or_in_two_parts() -> None:
     assert (parts.holder, parts.holder_joined) == ("QUANQUDAO", True)
 
 
+@pytest.mark.req("R23")
+def test_a_name_cut_within_a_character_is_joined_first() -> None:
+    name = "阿" + "欧阳上官司马诸葛慕容夏侯"
+    raw = name.encode("gb18030")
+    assert len(raw) == 26
+    first, rest = raw[:25], raw[25:]
+    card = Applet(replace(DEBIT_CARD, extra={"5F20": first.hex(), "9F0B": rest.hex()}))
+    found = converse(card.process)
+    assert (found.holder, found.holder_joined) == (name, True)
+
+
+@pytest.mark.req("R48")
+def test_a_number_in_a_label_or_a_name_is_masked() -> None:
+    label = PAN[-14:]
+    card = read(replace(DEBIT_CARD, label=label, holder=f"LI {PAN}"))
+    assert label not in card.label and PAN not in card.holder
+    long = read(replace(DEBIT_CARD, label="UnionPay " * 12))
+    assert len(long.label) <= 16
+
+
+@pytest.mark.req("R23")
+def test_two_different_tracks_without_a_number_are_refused() -> None:
+    other = "6212345678901265D4912220"
+    for extra in ({"57": other}, {}):
+        chip = replace(DEBIT_CARD, pan=False, extra={"9F6B": "00"} | extra)
+        card = Applet(chip)
+        if not extra:
+            assert converse(card.process).number.reveal() == PAN
+            continue
+        # the second record has another one than the first
+        spoilt = replace(DEBIT_CARD, pan=False)
+        two = Applet(spoilt)
+        files = dict(two.files)
+        sfi = next(s for s in files if s != 1 and len(files[s]) == 2)
+        inner = tlv.read(files[sfi][1])[0].value + tlv.write(0x57, bytes.fromhex(other))
+        two.files = {**files, sfi: [files[sfi][0], tlv.write(0x70, inner)]}
+        with pytest.raises(RemoteError, match="two different values"):
+            converse(two.process)
+
+
 def test_control_characters_of_a_card_never_reach_a_screen() -> None:
     assert read(replace(DEBIT_CARD, holder="A\x1b[2JB")).holder == "A[2JB"
 
@@ -286,6 +393,89 @@ def test_a_numeric_value_is_cut_on_the_left() -> None:
 def test_an_unreadable_or_endless_pdol(dol: str) -> None:
     with pytest.raises(RemoteError):
         fill_dol(bytes.fromhex(dol), {})
+
+
+def changed(
+    profile: CardProfile, ins: int, change: Callable[[bytes], bytes]
+) -> Callable[[bytes], bytes]:
+    """The card, whose answers to one instruction are others."""
+    card = Applet(profile)
+
+    def transmit(raw: bytes) -> bytes:
+        answer = card.process(raw)
+        return change(answer) if raw[1] == ins and len(answer) > 2 else answer
+
+    return transmit
+
+
+def test_another_application_than_the_selected_one_is_not_read() -> None:
+    def other(answer: bytes) -> bytes:
+        return answer.replace(bytes.fromhex(DEBIT), bytes.fromhex(CREDIT))
+
+    with pytest.raises(RemoteError, match="another application"):
+        converse(changed(replace(DEBIT_CARD, interface="T=1"), 0xA4, other))
+
+
+@pytest.mark.req("R23")
+def test_no_electronic_cash_is_asked_for() -> None:
+    """9F7A with 01 would let a reading spend it."""
+    card, asked = Applet(DEBIT_CARD), list[bytes]()
+
+    def transmit(raw: bytes) -> bytes:
+        if raw[1] == 0xA8:
+            asked.append(Command.from_bytes(raw).data)
+        return card.process(raw)
+
+    converse(transmit)
+    assert DEBIT_CARD.pdol.startswith("9F7A01")
+    assert [data[2] for data in asked] == [0]
+
+
+@pytest.mark.req("R22")
+def test_a_token_is_also_told_by_the_answer_to_select() -> None:
+    def marked(answer: bytes) -> bytes:
+        outer = tlv.read(answer[:-2])[0]
+        more = tlv.write(0x9F24, b"PAR")
+        return tlv.write(outer.tag, outer.value + more) + answer[-2:]
+
+    profile = replace(DEBIT_CARD, interface="T=1", pse=False)
+    assert converse(changed(profile, 0xA4, marked)).token
+    assert not read(profile).token
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "chosen"), [(0, 2, 1), (3, 2, 1), (1, 2, 0), (2, 0, 0)]
+)
+def test_of_two_of_a_kind_the_priority_decides(
+    first: int, second: int, chosen: int
+) -> None:
+    """None (0) is the last (EMV Book 1, 12.2.3)."""
+    aids = ("A000000333010198", "A000000333010199")
+    others = (Listed(aids[0], "A", first), Listed(aids[1], "B", second))
+    profile = replace(DEBIT_CARD, aid="A0000000031010", others=others)
+    assert read(profile).aid == aids[chosen]
+
+
+@pytest.mark.parametrize(("expiry", "year"), [("4912", 2049), ("5001", 1950)])
+def test_a_year_is_of_this_century_up_to_49(expiry: str, year: int) -> None:
+    found = read(replace(DEBIT_CARD, expiry=expiry)).expiry
+    assert found is not None and found[0] == year
+
+
+@pytest.mark.parametrize("number", ["6216261000000000F18F", "62162610000000000A", "FF"])
+def test_a_number_is_digits_then_padding(number: str) -> None:
+    with pytest.raises(RemoteError):
+        read(replace(DEBIT_CARD, pan=False, track2=False, extra={"5A": number}))
+
+
+@pytest.mark.parametrize(("size", "fits"), [(252, True), (253, False)])
+def test_the_longest_data_for_a_list(size: int, fits: bool) -> None:
+    profile = replace(DEBIT_CARD, pdol=f"DF69{size:02X}")
+    if fits:
+        assert read(profile).number.reveal() == PAN
+        return
+    with pytest.raises(RemoteError, match="more than a command"):
+        read(profile)
 
 
 # -- wrong cards ------------------------------------------------------------------
@@ -339,6 +529,9 @@ def test_contradictions_and_bad_formats(extra: dict[str, str]) -> None:
         "80067C001000010090 00",  # record 0
         "80067C001002010090 00",  # last before first
         "80067C001001FF0090 00",  # 255 records
+        "800A7C001001640010010100" + "9000",  # 101 records
+        "80067C001001020390 00",  # three of two are signed
+        "80067C001101020090 00",  # no SFI has these low bits
         "77047C0082009000",
         "6985",
     ],

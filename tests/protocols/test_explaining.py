@@ -38,6 +38,17 @@ def test_what_an_atr_offers(
     assert found.historical == (b"" if len(atr) == 2 else b"POSCT")
 
 
+def test_with_t_0_and_t_15_there_is_a_check_byte() -> None:
+    """As of most SIM cards (ISO/IEC 7816-3, 8.2.5); pyscard says the same."""
+    from smartcard.ATR import ATR
+
+    raw = bytes.fromhex("3B9F96801FC78031A073BE21136743200718000001A5")
+    found, theirs = read_atr(raw), ATR(list(raw))
+    assert found.check is True and theirs.hasChecksum and theirs.checksumOK
+    assert found.protocols == (0,)
+    assert bytes(theirs.getHistoricalBytes()) == found.historical
+
+
 def test_a_check_byte_that_is_wrong_is_told() -> None:
     spoilt = ATRS["T=1"][:-1] + bytes([ATRS["T=1"][-1] ^ 1])
     assert read_atr(spoilt).check is False
@@ -57,7 +68,10 @@ def test_any_bytes_are_an_atr_or_refused(data: bytes) -> None:
         found = read_atr(data)
     except RemoteError:
         return
-    assert data.count(found.historical)
+    assert len(found.historical) == data[1] & 0x0F
+    rest = data[2 + len(found.interface) :]
+    assert rest == found.historical + rest[len(found.historical) :]
+    assert len(rest) - len(found.historical) == (found.check is not None)
 
 
 @given(
@@ -153,3 +167,29 @@ def test_any_bytes_are_explained_or_refused(data: bytes) -> None:
         explain(data)
     except RemoteError as error:
         assert data.hex() not in str(error) or len(data) < 2
+
+
+@pytest.mark.req("R48")
+@pytest.mark.parametrize(
+    "tag",
+    [0x9F10, 0x9F05, 0x80, 0x83, 0x9F24, 0x9F63, 0x4F, 0x84, 0x88, 0x8C, 0x94, 0x8E],
+)
+def test_a_number_shows_under_no_tag(tag: int) -> None:
+    """As of track 2: neither the number nor what stands behind it."""
+    track = bytes.fromhex(NUMBER + "D491222012345678F")
+    told = str(explain(tlv.write(tag, track)) + explain(tlv.write(tag, PACKED)))
+    assert NUMBER not in told and "4912220" not in told and "12345678" not in told
+
+
+def test_what_cannot_hold_a_number_is_shown_whole() -> None:
+    shown = {
+        0x4F: "A000000333010101",
+        0x84: "A000000333010101",
+        0x82: "7C00",
+        0x94: "0801010010010201",
+        0x9F38: "9F7A019F02065F2A029A039F3704",
+        0x9F36: "001234",
+    }
+    for tag, value in shown.items():
+        (one,) = explain(tlv.write(tag, bytes.fromhex(value)))
+        assert one.value == value

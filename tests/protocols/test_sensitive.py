@@ -9,6 +9,7 @@ import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from types import FrameType, TracebackType
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from protocols.sensitive import (
     clean_digits,
     consistent,
     mask,
+    masked_text,
 )
 
 PAN, MASK = "6216261000000000018", "621626*********0018"
@@ -173,3 +175,58 @@ def test_a_keyed_hash_needs_the_key() -> None:
 )
 def test_masks_of_different_shape(one: str, other: str, digits: int | None) -> None:
     assert consistent(one, other) == consistent(other, one) == digits
+
+
+@pytest.mark.req("R48")
+@pytest.mark.parametrize("kind", [AccountNumber, CardNumber])
+@pytest.mark.parametrize("wrong", ["x", "0" * 30])
+def test_a_number_that_is_refused_is_in_no_frame(
+    kind: type[AccountNumber], wrong: str
+) -> None:
+    try:
+        kind(f"{PAN[:19]}{wrong}")
+    except ValueError as error:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        frames = [f for f in told.stack if "sensitive.py" in f.filename]
+        assert frames and PAN not in str([f.locals for f in frames])
+        assert error.__traceback__ is not None
+        for frame in _frames(error.__traceback__):
+            assert PAN not in repr(frame.f_locals.get("self"))
+    else:
+        pytest.fail("it was taken")
+
+
+def _frames(trace: TracebackType) -> list[FrameType]:
+    following = trace.tb_next
+    return [trace.tb_frame, *(_frames(following) if following else [])]
+
+
+@pytest.mark.req("R48")
+def test_the_state_of_a_number_is_not_given() -> None:
+    with pytest.raises(TypeError):
+        CardNumber(PAN).__getstate__()
+
+
+@pytest.mark.req("R48")
+@pytest.mark.parametrize(
+    "between",
+    [
+        "\u200b",
+        "\u2060",
+        "\u200f",
+        "\u00ad",
+        "    ",
+        "+",
+        "*",
+        "·",
+        "⁃",
+        "\u3000",
+        "()",
+    ],
+)
+def test_a_number_in_pieces_is_found_in_a_text(between: str) -> None:
+    pieces = between.join(PAN[at : at + 4] for at in range(0, len(PAN), 4))
+    told = masked_text(f"card {pieces} of li")
+    assert "1000" not in told and told.startswith("card 6") and told.endswith(" of li")
+    each = masked_text(between.join(PAN))
+    assert "261000" not in each.translate({ord(c): None for c in between})

@@ -305,7 +305,7 @@ MESSAGES: dict[str, str] = {
     "merchant.fetched": "merchant {mid}: terminals {tids}",
     "approve.shown": "\n  order     {order}, proposed by {maker}"
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
-    "\n  name      {name}\n  branch    {branch}\n  fee       {fee} yuan"
+    "\n  name      {name} ({holder_by})\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  number    {source}; check digit {check_digit}"
     "\n  kind      {kind} (by: {kind_by})"
     "\n  chip      {chip_grade}"
@@ -413,12 +413,19 @@ MESSAGES: dict[str, str] = {
     " {needed}: widen it, or --qr FILE",
     "approval.shown": "\n  order        {number}, proposed by {operator}"
     "\n  merchant     {mid}, terminal {tid}\n  from         {old}\n  to           {new}"
-    "\n  names        {name_grade}\n  chip         {chip_grade}"
+    "\n  names        {name_grade}\n  number       {source}; check digit {check_digit}"
+    "\n  kind         {kind} (by: {kind_by})\n  chip         {chip_grade}"
     "\n  branch       {branch}\n  fee          {fee} yuan"
     "\n  valid until  {valid_until}",
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
     "watch.event": "{happened}: {where}",
     "apdu.confirm": "\n  {count} commands go to the card as they are.",
+    "doubt.kind": "\n  What kind of card {mask} is neither chip nor BIN table tells"
+    " (read: {source}).\n  Takings may go to debit cards only. Typing the word takes it"
+    " upon you, with the bank's paper before you.",
+    "doubt.check_digit": "\n  The check digit of {mask} is wrong (read: {source}); of"
+    " some real cards it is.\n  Typing the word takes it upon you, with the card before"
+    " you.",
     "chip.confirm": "\n  The chip of {mask}: {chip_grade}. Typing the word takes it"
     " upon you.",
     "name.confirm": "\n  on file   {file}\n  account   {account}\n  compared "
@@ -511,12 +518,12 @@ _CODED = frozenset(
         *("account_verdict", "serial_verdict", "tid_verdict", "mid_verdict"),
         *("role", "needed", "purpose", "effect", "unsettled_effect"),
         *("name", "reason", "check_digit", "tag", "happened", "label"),
-        *("grade", "name_grade", "chip_grade", "link"),
+        *("grade", "name_grade", "chip_grade", "link", "holder_by"),
         *("steps", "asks", "channels", "checkers", "account", "old_account"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""
-_NAMES = ("unknown", "item")
+_NAMES = ("unknown", "item", "doubt")
 """Those that hold the name of another part."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from posctl.model.canonical import Json
 from posctl.model.errors import CheckFailed, Declined
-from posctl.model.names import Grade, compare
+from posctl.model.names import JOINED, Grade, compare
 from posctl.office.registry import Merchant, find_merchant
 from posctl.office.steps import Context
 
@@ -13,7 +13,7 @@ NAME_WORD = "NAME"
 
 def run(context: Context) -> Json:
     """The grade. Other than the first two, the approver takes it upon himself, with the
-    document before him.
+    document before him; also a name that was put together of two parts of a chip.
 
     Raises:
         CheckFailed: ``name.not_on_file``; ``name.not_accepted``.
@@ -24,14 +24,16 @@ def run(context: Context) -> Json:
         raise CheckFailed("name.not_on_file", mid=order.mid)
     expected = name_on_file(merchant, order.account_type)
     grade = compare(expected, context.account.holder)
-    if grade.passes:
-        return {"grade": str(grade)}
+    by = context.account.holder_by
+    if grade.passes and by != JOINED:
+        return {"grade": str(grade), "by": by}
     shown = {"grade": grade, "file": expected, "account": context.account.holder or "-"}
     try:
         place.person.confirm("name.confirm", NAME_WORD, **shown)
     except Declined:
         raise CheckFailed("name.not_accepted", grade=grade) from None
-    return {"grade": str(grade), "accepted_by": context.session.operator.name}
+    accepted = {"accepted_by": context.session.operator.name}
+    return {"grade": str(grade), "by": by, **accepted}
 
 
 def name_on_file(merchant: Merchant, account_type: str) -> str:

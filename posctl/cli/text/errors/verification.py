@@ -128,6 +128,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "no names are on file for merchant {mid}",
         "posctl merchant register {mid}",
     ),
+    "doubt.not_accepted": (
+        "what is in doubt ({doubt}) nobody took upon himself",
+        "posctl change cancel {order}; use another card",
+    ),
     "chip.failed": (
         "the card's chip did not prove itself ({chip_grade})",
         "posctl change cancel {order}; use another card",
