@@ -125,9 +125,12 @@ def company(site: Site) -> str:
     return number
 
 
-def payload(site: Site, number: str, kind: str) -> dict[str, object]:
-    """Of the newest event of that kind in the field's log."""
-    with sqlite3.connect(site.home / "field" / "log.db") as db:
+def payload(
+    site: Site, number: str, kind: str, *, office: bool = False
+) -> dict[str, object]:
+    """Of the newest event of that kind in the field's log, or the office's."""
+    place = "office" if office else "field"
+    with sqlite3.connect(site.home / place / "log.db") as db:
         sql = (
             "SELECT payload FROM events WHERE order_id = ? AND kind = ?"
             " ORDER BY position DESC"

@@ -30,7 +30,7 @@ WRONG = (
     *("forged", "issuer expired", "chip expired", "revoked", "other issuer"),
     *("other number", "altered", "header", "trailer", "format", "hash"),
     *("short key", "tag list", "replayed", "unknown ca", "no certificate"),
-    *("number not signed", "bad answer"),
+    *("number not signed", "bad answer", "constant challenge"),
 )
 
 
@@ -205,7 +205,8 @@ class Hierarchy:
             *(self.issuer, key, 0x04, number.ljust(20, "F"), until, _CHIP_SERIAL),
             signed_too=static,
         )
-        found = {0x9F46: certificate, 0x9F47: key.exponent_bytes, 0x9F49: DDOL}
+        ddol = NO_CHALLENGE if wrong == "constant challenge" else DDOL
+        found = {0x9F46: certificate, 0x9F47: key.exponent_bytes, 0x9F49: ddol}
         return found | ({0x9F48: rest} if rest else {})
 
     def _static_signature(self, static: bytes, how: Spoilt) -> bytes:
@@ -219,6 +220,8 @@ def _hexadecimal(objects: dict[int, bytes]) -> dict[str, str]:
 
 
 DDOL = bytes.fromhex("9F3704")
+NO_CHALLENGE = bytes.fromhex("9F37009C04")
+"""Names the random number and asks for none of it: one recorded answer always fits."""
 
 
 def _how(wrong: str) -> Spoilt:

@@ -44,9 +44,6 @@ _ERRORS: dict[int, tuple[type[PosctlError], str]] = {
 }
 
 
-_GONE = ("pcsc.no_service", "reader.missing")
-
-
 def _scard() -> ModuleType:
     try:
         import smartcard.scard
@@ -204,7 +201,11 @@ class PcscLink:
         self._card: object = None
         self._leaving = 0
         self._closed = False
+        self._used_before = False
         try:
+            look = self._service.watched(deadline, self._state, what="look")
+            used = self._service.scard.SCARD_STATE_INUSE
+            self._used_before = bool(look & used)
             self._connect(deadline)
             _, _, _, atr = self._ask(deadline, "SCardStatus", self._card)
             self._moves = (
@@ -225,14 +226,7 @@ class PcscLink:
                 raise
             self._open(deadline, scard.SCARD_SHARE_SHARED)
             self._leaving = scard.SCARD_LEAVE_CARD
-            self._begin(deadline)
-
-    def _begin(self, deadline: Deadline) -> None:
-        """Waits for another program's transaction to end."""
-        try:
-            self._service.ask(deadline, "SCardBeginTransaction", self._card)
-        except LinkTimeout:
-            raise LinkFailed("card.in_use", reader=self.name) from None
+            self._ask(deadline, "SCardBeginTransaction", self._card)
 
     def _open(self, deadline: Deadline, mode: int) -> None:
         scard = self._service.scard
@@ -243,9 +237,13 @@ class PcscLink:
         self._t0 = active == scard.SCARD_PROTOCOL_T0
 
     def _ask(self, deadline: Deadline, name: str, *arguments: object) -> Any:
+        """Each of these waits also for a transaction of another program to end, and
+        meanwhile nothing else can be asked: libpcsclite has one lock for all."""
         try:
             return self._service.ask(deadline, name, *arguments)
         except LinkTimeout:
+            if self._used_before:
+                raise LinkFailed("card.in_use", reader=self.name) from None
             raise self._mute(deadline) from None
 
     def converse(self, steps: Steps[T], deadline: Deadline) -> T:
@@ -282,6 +280,8 @@ class PcscLink:
         try:
             answer = bytes(self._service.now("SCardTransmit", self._card, header, sent))
         except LinkFailed as error:
+            if error.code == "pcsc.denied":  # it was not, before: the service ends
+                raise LinkFailed("pcsc.no_service") from None
             if error.code not in ("card.garbled", "card.removed"):
                 raise
             answer = b""
@@ -307,9 +307,9 @@ class PcscLink:
             try:
                 state = self._state(milliseconds, state) & ~scard.SCARD_STATE_CHANGED
             except PosctlError as failure:
-                if failure.code in _GONE:
+                if failure.code == "reader.missing":
                     return failure
-                break
+                return LinkFailed("pcsc.no_service")
             if not state & scard.SCARD_STATE_PRESENT:
                 return LinkFailed("card.removed", reader=self.name)
             if state >> 16 != self._moves:

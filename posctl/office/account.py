@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from stdnum import luhn
 
 from posctl.change.journal import Journal
 from posctl.change.order import Order
@@ -38,6 +39,11 @@ class OpenedAccount:
     bank: str
     area: str
     id_number: str
+
+    @property
+    def check_digit_right(self) -> bool:
+        """Of a card's number (R21); a company's account has none."""
+        return bool(luhn.is_valid(self.new.reveal()))
 
     def __repr__(self) -> str:
         return f"OpenedAccount(new={self.new}, old={self.old})"

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
-from stdnum import luhn
 
 from posctl.change.approval import (
     Answer,
@@ -321,7 +320,7 @@ def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) ->
         kind=order.kind,
         kind_by=order.kind_by or "-",
         chip_grade=order.chip_grade or "-",
-        check_digit="right" if luhn.is_valid(account.new.reveal()) else "WRONG",
+        check_digit="right" if account.check_digit_right else "WRONG",
         tag=str(steps.get("identity", {}).get("tag", "not checked")),
     )
     _ask_digits(person, account.new.reveal()[-4:])

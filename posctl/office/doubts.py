@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from stdnum import luhn
-
 from posctl.change.order import Order
 from posctl.change.person import Person
 from posctl.model.canonical import Json
@@ -19,8 +17,8 @@ def doubts_of(order: Order, account: OpenedAccount) -> list[str]:
     real cards' are). Of a company's account neither is asked."""
     if order.account_type == _CORPORATE:
         return []
-    wrong = not luhn.is_valid(account.new.reveal())
-    found = {"kind": order.kind == _UNKNOWN, "check_digit": wrong}
+    unknown, wrong = order.kind == _UNKNOWN, not account.check_digit_right
+    found = {"kind": unknown, "check_digit": wrong}
     return [name for name, is_so in found.items() if is_so]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -69,8 +70,10 @@ import sys
 from smartcard.scard import *
 context = SCardEstablishContext(SCARD_SCOPE_USER)[1]
 mode = SCARD_SHARE_EXCLUSIVE if sys.argv[2] == "exclusive" else SCARD_SHARE_SHARED
-result = SCardConnect(context, sys.argv[1], mode, SCARD_PROTOCOL_ANY)[0]
+result, card, _ = SCardConnect(context, sys.argv[1], mode, SCARD_PROTOCOL_ANY)
 assert result == SCARD_S_SUCCESS, result
+if sys.argv[2] == "transaction":
+    assert SCardBeginTransaction(card) == SCARD_S_SUCCESS
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -191,6 +194,65 @@ def test_a_card_that_another_program_holds(insert: Insert) -> None:
     with other_program(HOLD_THE_CARD, reader, "shared")[0]:
         assert read(reader).number.reveal() == PAN
     assert read(reader).number.reveal() == PAN
+
+
+@pytest.mark.req("R55")
+def test_a_transaction_of_another_program_is_no_mute_card(insert: Insert) -> None:
+    reader = insert(DEBIT_CARD)
+    open_card(reader, Deadline(5), wait=WAIT).close()
+    with other_program(HOLD_THE_CARD, reader, "transaction")[0]:
+        with pytest.raises(LinkFailed, match=r"card\.in_use"):
+            open_card(reader, Deadline(1), wait=0)
+    assert read(reader).number.reveal() == PAN
+
+
+READ_SLOWLY = """
+import sys
+from posctl.cards.readers import open_card
+from posctl.cards.reading import read_card
+from posctl.model.deadline import Deadline
+link = open_card(sys.argv[1], Deadline(5), wait=3)
+print("reading", flush=True)
+try:
+    read_card(link, Deadline(20))
+except Exception as error:
+    print(type(error).__name__, error.code, flush=True)
+link.close()
+"""
+
+
+def service_of(directory: Path) -> int:
+    """The process id of the pcscd with its configuration there."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = process.read_bytes().split(b"\0")
+            ours = any(str(directory).encode() in word for word in words)
+            if Path(os.fsdecode(words[0])).name == "pcscd" and ours:
+                return int(process.parent.name)
+    raise AssertionError("no pcscd there")
+
+
+@pytest.mark.req("R55")
+@pytest.mark.parametrize("how", ["killed", "ended", "with the card"])
+def test_a_service_that_ends_while_a_card_is_read(
+    pcscd: PrivatePcscd, tmp_path: Path, how: str
+) -> None:
+    """Whatever it says while it ends: it is the service, no card and no reader."""
+    with PrivatePcscd(tmp_path) as other:
+        other.insert(0, replace(DEBIT_CARD, fault="slow", fault_after=1))
+        reading = subprocess.Popen(
+            [sys.executable, "-c", READ_SLOWLY, other.readers[0]],
+            env={**os.environ, **other.environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert reading.stdout is not None
+        assert reading.stdout.readline() == "reading\n"
+        assert other._helper is not None
+        served = other._helper.pid if how == "with the card" else service_of(tmp_path)
+        os.kill(served, signal.SIGTERM if how == "ended" else signal.SIGKILL)
+        told, _ = reading.communicate(timeout=20)
+    assert told.split() == ["LinkFailed", "pcsc.no_service"]
 
 
 def test_opensc_sees_the_same_card(insert: Insert) -> None:

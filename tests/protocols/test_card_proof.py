@@ -101,6 +101,7 @@ DYNAMIC = {
     "replayed": ("challenge", "hash"),
     "bad answer": ("challenge", "header"),
     "no certificate": ("issuer_certificate", "missing"),
+    "constant challenge": ("challenge", "DDOL"),
 }
 
 
