@@ -239,6 +239,11 @@ class Answering:
     def secure(self) -> bool:
         return self._channel is not None
 
+    @property
+    def inside(self) -> bool:
+        """In the middle of a packet: ``expired`` is due ``wait`` seconds from now."""
+        return self._feeder.inside
+
     def receive(self, data: bytes) -> list[Arrived]:
         """One for each packet and each control byte that means something."""
         arrived = (self._on(event) for event in self._feeder.feed(data))
