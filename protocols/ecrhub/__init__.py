@@ -1,7 +1,8 @@
 """ECR Hub (Wiseasy, PayCloud): packets and both ends of a serial line.
 
-No command of it tells who a terminal is over the serial line or writes a setting: its
-messages are the business of a till (pay, query, refund). They stay bytes here.
+Its messages are the business of a till (pair, pay, query, close) and stay bytes here.
+None tells TID, MID, batch or clock, none writes a setting; only the answer to a pairing
+may hold the terminal's serial number.
 """
 
 from protocols.ecrhub.frames import (
