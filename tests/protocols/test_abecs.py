@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,11 +154,14 @@ def test_half_a_packet_is_forgotten_in_silence() -> None:
     assert not feeder.give_up()
 
 
-@pytest.mark.parametrize("escape", [b"\x13\x34", b"\x13\x13", b"\x13"])
-def test_an_escape_that_is_none_spoils_the_packet(escape: bytes) -> None:
-    check = abecs.crc(b"A\x14\x17").to_bytes(2)
+@pytest.mark.parametrize(
+    ("escape", "meant"),
+    [(b"\x13\x34", b"\x14"), (b"\x13\x13", b"\xf3"), (b"\x13", b"")],
+)
+def test_an_escape_that_is_none_spoils_the_packet(escape: bytes, meant: bytes) -> None:
+    check = abecs.crc(b"A" + meant + b"\x17").to_bytes(2)
     (event,) = Feeder().feed(b"\x16A" + escape + b"\x17" + check)
-    assert isinstance(event, Frame) and not event.intact
+    assert event == Frame(b"A" + meant, intact=False)
 
 
 @given(st.integers(1, len(GOOD_FRAME) - 1), st.integers(0, 7))
@@ -214,6 +218,17 @@ def test_printed_parameters_that_break_their_own_table() -> None:
 def test_misprints_are_noticed(vector: dict[str, Any]) -> None:
     with pytest.raises(RemoteError):
         abecs.unpack(Response.from_bytes(bytes.fromhex(vector["hex"])).blocks)
+
+
+def test_an_error_with_data_is_no_answer() -> None:
+    assert Response.from_bytes(b"GTS011").meaning == "ST_INVPARM"
+    with pytest.raises(RemoteError, match="after a status"):
+        Response.from_bytes(b"GTS011000")
+
+
+def test_a_field_longer_than_its_place() -> None:
+    with pytest.raises(RemoteError, match="too long"):
+        records.KeyCryptogram.from_block(b"257" + b"00" * 257)
 
 
 def test_printed_commands_are_what_the_builders_make() -> None:
@@ -576,6 +591,16 @@ def test_sealed_messages_round_trip(message: bytes, key: bytes) -> None:
     assert Channel(key).open(sealed) == message
 
 
+@pytest.mark.parametrize(
+    ("length", "check"), [(8, 0), (13, abecs.crc(b"GTS00202" + bytes(4)))]
+)
+def test_a_sealed_packet_holds_inside(length: int, check: int) -> None:
+    clear = length.to_bytes(2) + check.to_bytes(2) + b"GTS00202" + bytes(4)
+    encryptor = Cipher(algorithms.AES128(KSEC), modes.CBC(bytes(16))).encryptor()
+    with pytest.raises(RemoteError, match="inside the sealed"):
+        Channel(KSEC).open(b"\x12" + encryptor.update(clear) + encryptor.finalize())
+
+
 def test_a_packet_under_another_key_is_noticed() -> None:
     with pytest.raises(RemoteError):
         Channel(bytes(16)).open(Channel(KSEC).seal(b"GTS00202"))
@@ -790,6 +815,8 @@ def test_answering_course_and_repetition() -> None:
     for _ in range(5):
         assert [each.out for each in machine.receive(NAK)] == [sent]
     assert machine.receive(ACK) == []
+    taken(machine, ASKED)
+    assert machine.receive(NAK) == []
 
 
 def test_answering_refuses_spoilt_commands() -> None:

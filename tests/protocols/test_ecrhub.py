@@ -91,6 +91,11 @@ def test_a_packet_inside_one_that_does_not_hold_is_found() -> None:
     assert feeder.skipped == len(false_start)
 
 
+@pytest.mark.parametrize("head", [b"\0\0\0\x03\xf7", b"\3\0\0\0\x20"])
+def test_a_head_that_cannot_be_is_not_waited_for(head: bytes) -> None:
+    assert Feeder().feed(b"\x55\xaa" + head + HEARTBEAT.to_bytes()) == [HEARTBEAT]
+
+
 def test_feeder_is_bounded() -> None:
     feeder = Feeder()
     for _ in range(20):

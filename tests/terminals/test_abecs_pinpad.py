@@ -23,10 +23,11 @@ SERIAL = "1150000001"
 
 
 class Connection(asyncio.Protocol):
-    """A line to the face whose first answers ``spoil`` times have a wrong CRC."""
+    """A line to the face. The first ``spoil`` answers have a wrong CRC; with ``cut``
+    the first one ends in the middle."""
 
-    def __init__(self, face: AbecsFace, known: Known, spoil: int) -> None:
-        self._face, self._known, self._spoil = face, known, spoil
+    def __init__(self, face: AbecsFace, known: Known, spoil: int, cut: bool) -> None:
+        self._face, self._known, self._spoil, self._cut = face, known, spoil, cut
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -38,6 +39,8 @@ class Connection(asyncio.Protocol):
         if data[:1] == b"\x16" and self._spoil:
             self._spoil -= 1
             data = data[:-1] + bytes([data[-1] ^ 1])
+        elif data[:1] == b"\x16" and self._cut:
+            self._cut, data = False, data[:5]
         self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
@@ -55,10 +58,10 @@ class Pinpad:
         config = TerminalConfig(SERIAL, "10016919", "84329004582000B", bytes(16))
         self.core = TerminalCore(config)
         self.face = AbecsFace(self.core)
-        self.spoil = 0
+        self.spoil, self.cut = 0, False
         self.loop = loop
         self._listener = TcpListener(
-            lambda known: Connection(self.face, known, self.spoil)
+            lambda known: Connection(self.face, known, self.spoil, self.cut)
         )
         self.address = f"tcp:127.0.0.1:{loop.run(self._listener.start())}"
 
@@ -226,6 +229,14 @@ def test_spoilt_answers_are_asked_for_again(pinpad: Pinpad) -> None:
     driver.close()
     assert caught.value.code == "terminal.session"
     assert any("NAK" in line for line in caught.value.frames)
+
+
+def test_half_an_answer_is_asked_for_again(pinpad: Pinpad) -> None:
+    pinpad.cut = True
+    driver = open_terminal("abecs", pinpad.address)
+    assert driver.identify(Deadline(10)).serial == SERIAL
+    driver.close()
+    assert pinpad.core.asked == ["OPN", "GIX", "CLO"]
 
 
 @pytest.mark.req("R2")
