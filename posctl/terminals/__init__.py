@@ -119,7 +119,10 @@ class TerminalDriver(Protocol):
     def close(self) -> None: ...
 
 
-_DRIVERS = {"poslink": "posctl.terminals.poslink"}
+_DRIVERS = {
+    "poslink": "posctl.terminals.poslink",
+    "abecs": "posctl.terminals.abecs",
+}
 PROTOCOLS = tuple(_DRIVERS)
 
 

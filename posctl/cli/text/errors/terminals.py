@@ -66,4 +66,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the terminal refused: {namespace}/{raw} {text} {host_code}",
         "if its host cannot be reached, try again later",
     ),
+    "terminal.cannot": (
+        "a terminal that speaks {protocol} cannot do this: {what}",
+        "docs/terminals.md tells what each protocol can",
+    ),
 }
