@@ -653,7 +653,7 @@ def test_wrong_tcp_address(address: str) -> None:
 
 def test_unknown_protocol_or_variable() -> None:
     with pytest.raises(UsageError) as caught:
-        open_terminal("abecs", "/dev/null")
+        open_terminal("morse", "/dev/null")
     assert caught.value.code == "terminal.protocol"
     with pytest.raises(UsageError) as caught:
         open_terminal("poslink", "/dev/null", variables={"pan": "x"})
