@@ -7,12 +7,12 @@ what a driver can do at all. Drivers are imported when they are opened.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from posctl.model.deadline import Deadline
 from posctl.model.errors import UsageError
@@ -123,7 +123,17 @@ _DRIVERS = {
     "poslink": "posctl.terminals.poslink",
     "abecs": "posctl.terminals.abecs",
 }
-PROTOCOLS = tuple(_DRIVERS)
+_GROUP = "posctl.terminals"
+"""Entry points of packages that bring more."""
+Opener = Callable[..., TerminalDriver]
+"""``open_driver(address, *, baud, variables)``; opens the line and sends nothing."""
+
+
+def protocol_names() -> list[str]:
+    """Ours, and those that installed packages bring."""
+    from importlib.metadata import entry_points
+
+    return sorted({*_DRIVERS, *(point.name for point in entry_points(group=_GROUP))})
 
 
 def open_terminal(
@@ -136,20 +146,32 @@ def open_terminal(
     """Open the line; nothing is sent yet.
 
     Args:
-        protocol: one of ``PROTOCOLS``.
+        protocol: one of ``protocol_names()``.
         address: as in ``posctl.links.line.open_line``.
         variables: our name to the application's name, from the provider profile.
 
     Raises:
-        UsageError: ``terminal.protocol``, ``terminal.variable``.
+        UsageError: ``terminal.protocol``, ``terminal.plugin``, ``terminal.variable``.
         PosctlError: as ``open_line``.
     """
-    if protocol not in _DRIVERS:
-        raise UsageError("terminal.protocol", protocol=protocol, known=PROTOCOLS)
+    opener = _opener(protocol)
     mapped = dict(variables or {})
     if unknown := sorted(mapped.keys() - set(VARIABLE_NAMES)):
         raise UsageError("terminal.variable", names=unknown, known=VARIABLE_NAMES)
-    driver: TerminalDriver = import_module(_DRIVERS[protocol]).open_driver(
-        address, baud=baud, variables=mapped
-    )
-    return driver
+    return opener(address, baud=baud, variables=mapped)
+
+
+def _opener(protocol: str) -> Opener:
+    """Ours first: no plug-in takes the place of one."""
+    from importlib.metadata import entry_points
+
+    if protocol in _DRIVERS:
+        return cast(Opener, import_module(_DRIVERS[protocol]).open_driver)
+    for point in entry_points(group=_GROUP, name=protocol):
+        try:
+            return cast(Opener, point.load())
+        except (ImportError, AttributeError) as error:
+            reason = type(error).__name__
+            raise UsageError("terminal.plugin", name=protocol, reason=reason) from error
+    known = ", ".join(protocol_names())
+    raise UsageError("terminal.protocol", protocol=protocol, known=known)

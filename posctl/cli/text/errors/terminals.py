@@ -35,6 +35,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "unknown protocol {protocol}; known: {known}",
         "mend the profile",
     ),
+    "terminal.plugin": (
+        "the plug-in for protocol {name} cannot be loaded ({reason})",
+        "install it again, or ask who made it",
+    ),
     "terminal.variable": (
         "the profile maps unknown names {names}; known: {known}",
         "mend the profile",
