@@ -16,6 +16,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,16 @@ from secrets_in import (
 from world import MOBILE, RUN_ANSWERS, MakeSite, Site
 from zygote import Plan, Strike, Zygote
 
-from emulator.bench import BRANCH, CREDIT_NUMBER, MID, NEW_NUMBER, OLD_NUMBER
+from emulator.bench import (
+    BRANCH,
+    CREDIT_NUMBER,
+    ID_NUMBER,
+    MID,
+    NEW_NUMBER,
+    OLD_NUMBER,
+)
+from emulator.card.applet import DEBIT_CARD
+from emulator.card.hierarchy import hierarchy
 
 # -- what is looked for --------------------------------------------------------
 
@@ -155,6 +165,47 @@ def test_in_a_test_set_up_the_keys_are_open_by_design(site: Site) -> None:
         assert box.stat().st_mode & 0o077 == 0
         if box.name != "root.key":
             assert json.loads(box.read_bytes())["kdf"] == "none"
+
+
+@pytest.mark.req("R18", "R23", "R48")
+def test_a_chip_that_holds_numbers_wherever_it_can(
+    watch: Callable[..., Watched],
+) -> None:
+    """The number in label, name, discretionary data and under tags of any use, the
+    holder's ID number, track data: read, shown, explained, and a change begun."""
+    watched = watch()
+    site, number = watched.site, DEBIT_CARD.number
+    pan, ident = number.encode().hex(), ID_NUMBER.encode().hex()
+    packed = f"{number}F"
+    extra = {"9F61": ident, "9F62": "00", "9F1F": pan, "9F10": packed, "9F05": pan}
+    extra |= {"9F63": packed, "9F20": pan, "56": f"42{pan}"}
+    card = replace(DEBIT_CARD, holder=f"LI {number}", label="SF", extra=extra)
+    labelled = replace(card, label=number[:16])
+    for profile in (card, labelled):
+        site.bench.slot.insert(hierarchy().personalise(profile))
+        reader = ("--reader", site.bench.reader)
+        assert watched.talk("card", "show", *reader) == 0
+        assert watched.talk("card", "verify", *reader) == 0
+        select, options = "00A4040008A000000333010101", "80A80000128310" + "00" * 16
+        reads = ("00B2011400", "00B2021400", "00B2011C00", "00B2021C00")
+        sent = ("card", "apdu", *reader, "--yes", select, options, *reads)
+        assert watched.talk(*sent) == 0
+        assert watched.talk(*sent, "--json") == 0
+    assert run(watched) == 0
+    kept = newest(site)
+    assert watched.talk("orders", "show", kept) == 0
+    assert watched.talk("change", "rollback", kept) == 0
+    for needles in (NUMBER_NEEDLES, ID_NEEDLES, TRACK_NEEDLES):
+        assert seen("printed", watched.said.encode(), needles) == []
+        assert found_in(watched.folder, needles) == []
+    assert watched.everywhere() == []
+    assert "621626*********0018" in watched.said
+
+
+ID_NEEDLES = {make(ID_NUMBER): f"ID as {name}" for name, make in NUMBER_FORMS.items()}
+AFTER_NUMBER = "D4912220"
+"""Expiry and service code behind the number on track 2."""
+TRACK_NEEDLES = {AFTER_NUMBER.encode(): "track", AFTER_NUMBER[1:].encode(): "track"}
 
 
 @pytest.mark.req("R48")
