@@ -29,9 +29,11 @@ from emulator.acquirer.ledger import (
 from emulator.acquirer.verification import VerificationFace
 from emulator.card.applet import (
     CREDIT,
+    DEBIT,
     ELECTRONIC_CASH,
     QUASI_CREDIT,
     CardProfile,
+    Listed,
 )
 from emulator.card.direct import CardSlot, DirectCardServer
 from emulator.card.hierarchy import Offer, hierarchy
@@ -45,6 +47,7 @@ from protocols.iso8583 import parameters
 MID, TID, SERIAL = "898110054110001", "11000001", "0820000001"
 NAME, OPERATOR, BRANCH = "小面馆", "全渠道", "102100099996"
 # Published test numbers; see docs/test-data.md.
+UNKNOWN_NUMBER, WRONG_DIGIT_NUMBER = "8171999900000000021", "6222040000030012"
 MOBILE, ID_NUMBER, SMS_CODE = "13552535506", "341126197709218366", "111111"
 OLD_NUMBER, NEW_NUMBER = "6212345678901265", "6216261000000000018"
 COMPANY_NUMBER = "6225880022221111"
@@ -72,6 +75,20 @@ CARDS: dict[str, CardProfile | None] = {
     "unproved": CardProfile(NEW_NUMBER, holder=OPERATOR),
     "copyable": CardProfile(NEW_NUMBER, holder=OPERATOR),
     "forged": CardProfile(NEW_NUMBER, holder=OPERATOR),
+    "blocked": CardProfile(NEW_NUMBER, holder=OPERATOR, blocked="application"),
+    "blocked-card": CardProfile(NEW_NUMBER, holder=OPERATOR, blocked="card"),
+    "several": CardProfile(
+        NEW_NUMBER,
+        holder=OPERATOR,
+        aid=CREDIT,
+        label="UnionPay Credit",
+        others=(Listed(ELECTRONIC_CASH, "UnionPay EC", 2), Listed(DEBIT, "Debit", 3)),
+    ),
+    "unknown-kind": CardProfile(
+        UNKNOWN_NUMBER, holder=OPERATOR, aid="A000000333010108", label="UnionPay"
+    ),
+    "wrong-digit": CardProfile(WRONG_DIGIT_NUMBER, holder=OPERATOR),
+    "no-payment": CardProfile(NEW_NUMBER, aid="D2760000850101", pse=False),
     "mute": CardProfile(NEW_NUMBER, holder=OPERATOR, fault="mute", fault_after=5),
 }
 """By what they are for."""

@@ -87,6 +87,7 @@ class CardProfile:
         track2: whether tag 57 is there; ``pan``: whether tag 5A is.
         extra: further objects of the first record, hexadecimal tag to value.
         chip: None for a card that offers no proof.
+        blocked: by the issuer: the whole card, or its first application.
         fault, fault_after: what goes wrong once so many APDUs are answered. Mute, gone
             and slow (``SLOW`` seconds an answer) stay so; of the others one answer is
             spoilt: 6F00 in its place, its first half, no status word.
@@ -107,6 +108,7 @@ class CardProfile:
     track2: bool = True
     extra: Mapping[str, str] | None = None
     chip: Chip | None = None
+    blocked: Literal["", "card", "application"] = ""
     fault: Fault = "none"
     fault_after: int = 0
 
@@ -226,6 +228,8 @@ class Applet:
         return Response(waiting[: command.le or 256], apdu.OK)
 
     def _select(self, command: Command) -> Response:
+        if self.profile.blocked == "card":
+            return _status(apdu.FUNCTION_NOT_SUPPORTED)
         if command.p1 != 0x04 or command.p2 & 0xF3:
             return _status(apdu.NOT_FOUND)
         contactless = self.profile.interface == "contactless"
@@ -239,8 +243,14 @@ class Applet:
         for application in _applications(self.profile):
             if wanted and application.aid.startswith(wanted) and command.p2 == 0:
                 self._selected = application.aid
+                if self._is_blocked(application):
+                    return _status(apdu.DEACTIVATED)
                 return Response(_fci(self.profile, application), apdu.OK)
         return _status(apdu.NOT_FOUND)
+
+    def _is_blocked(self, application: Listed) -> bool:
+        first = application.aid == self.profile.aid
+        return self.profile.blocked == "application" and first
 
     def _processing_options(self, command: Command) -> Response:
         if self._selected in (None, "PSE"):

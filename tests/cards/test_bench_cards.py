@@ -21,6 +21,12 @@ MET = {
     "expired": "card.expired",
     "contactless": "card.contactless",
     "forged": "card.proof_failed",
+    "blocked": "card.blocked",
+    "blocked-card": "card.blocked",
+    "several": "genuine",
+    "unknown-kind": "genuine",
+    "wrong-digit": "genuine",
+    "no-payment": "card.not_payment",
     "mute": "card.mute",
 }
 
@@ -35,3 +41,22 @@ def test_what_each_card_meets(
     ran = site.run("card", "show", "--reader", site.bench.reader, "--wait-card", "0")
     met = ran.error["code"] if ran.code else ran.ok()["chip_grade"]
     assert met == MET[card]
+
+
+@pytest.mark.req("R20", "R21")
+@pytest.mark.parametrize(
+    ("card", "kind", "check_digit"),
+    [
+        ("several", "debit", True),
+        ("unknown-kind", "unknown", True),
+        ("wrong-digit", "debit", False),
+    ],
+)
+def test_what_a_card_that_is_read_is(
+    make_site: MakeSite, card: str, kind: str, check_digit: bool
+) -> None:
+    site = make_site(card=card)
+    shown = site.run("card", "show", "--reader", site.bench.reader).ok()
+    assert (shown["kind"], shown["check_digit"]) == (kind, check_digit)
+    count = 3 if card == "several" else 1
+    assert len(shown["applications"]) == count
