@@ -145,7 +145,7 @@ def register(
     from posctl.office.registry import Merchant, find_merchant, register_merchant
 
     session = office_session(console, home, operator)
-    changed = f"{phone_changed:%Y-%m-%d}" if phone_changed else ""
+    changed = _phone_changed(session, mid, texts["phone"], phone_changed)
     mandates = tuple(_mandate(text) for text in mandate)
     made = Merchant(
         mid=mid,
@@ -194,6 +194,24 @@ def _asked_id(console: Console, session: Session) -> str:
         return IdNumber(text, today=today).reveal()
 
     return person_id(session, console.ask("ask.owner_id", check, secret=True))
+
+
+def _phone_changed(
+    session: Session, mid: str, phone: str, told: datetime | None
+) -> str:
+    """The day that was told; otherwise today where another number is on file, and what
+    is on file where it is the same (R15)."""
+    from posctl.office.registry import find_merchant
+
+    if told is not None:
+        return f"{told:%Y-%m-%d}"
+    before = find_merchant(session.place, mid)
+    if before is None or not before.phone:
+        return ""
+    if before.phone == phone:
+        return before.phone_changed
+    zone = session.place.profile.zone
+    return f"{session.place.clock.now().astimezone(zone):%Y-%m-%d}"
 
 
 def _mandate(text: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ def submission_view(order: Order, store_head: str, root: Certificate) -> Json:
         "mid": order.mid,
         "tid": order.tid,
         "serial": order.serial,
-        "old": order.old_mask,
+        "old": order.old_mask or order.provider_mask or None,
         "new": shown_before_approval(order),
         "effective": effective(order),
         "fee": order.fee,

@@ -194,6 +194,8 @@ def _mobile(place: FieldPlace, text: str) -> str:
     """The mobile number that the bank holds for the account (R25)."""
     plain = unicodedata.normalize("NFKC", text).strip()
     number = clean(plain.removeprefix("+86").removeprefix("0086"))
+    if len(number) == _IOT_DIGITS and number.startswith("861"):
+        number = number[2:]
     if len(number) == _IOT_DIGITS:
         raise CheckFailed("number.iot", count=_IOT_DIGITS)
     if len(number) != _MOBILE_DIGITS or number[0] != "1" or number[1] in "012":
@@ -279,6 +281,7 @@ def take_account(
         raise SameAccount("account.same", number=new.number.masked)
     answers = _ask_all(place)
     place.holder_name = answers.get("holder") or new.holder
+    place.bank_name = f"{answers.get('bank', '')} {answers.get('area', '')}".strip()
     return _seal(place, journal, new, old, answers)
 
 

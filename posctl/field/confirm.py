@@ -7,6 +7,7 @@ totals shown.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from posctl.change import orderfile
@@ -16,10 +17,10 @@ from posctl.change.order import Order
 from posctl.change.states import State, Terminal
 from posctl.field.look import LOOK_SECONDS, open_driver
 from posctl.field.place import FieldPlace, Session
-from posctl.field.settle import SETTLE_SECONDS, SETTLE_WORD, batch_number
+from posctl.field.settle import SETTLE_SECONDS, batch_number, confirm_totals
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
-from posctl.model.errors import CheckFailed, Declined, NotYetEffective
+from posctl.model.errors import CheckFailed, Declined, NotYetEffective, PosctlError
 from posctl.terminals import TerminalDriver
 from protocols.bindingtag import BindingTag
 
@@ -61,7 +62,17 @@ def confirm(session: Session, number: str, address: str) -> Confirmed:
             traffic = _confirm_at_terminal(place, journal, address)
         order = journal.append("order.closed", closed)
         _file_away(session, journal)
+        _tell_others(place, order)
         return Confirmed(order, traffic)
+
+
+def _tell_others(place: FieldPlace, order: Order) -> None:
+    """The merchant's other terminals show the old account until they are settled; no
+    order follows them."""
+    with suppress(PosctlError):
+        others = [t for t in place.terminal_list(order.mid).tids if t != order.tid]
+        if others and order.terminal is not Terminal.NOT_APPLICABLE:
+            place.person.tell("confirm.others", tids=", ".join(others))
 
 
 def _confirm_at_terminal(place: FieldPlace, journal: Journal, address: str) -> int:
@@ -136,17 +147,11 @@ def _settle_batch(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, effect: Effect
 ) -> None:
     order = journal.order
-    totals = driver.totals(Deadline(LOOK_SECONDS))
-    shown = {"tid": order.tid, "count": totals.count, "amount": totals.amount}
     try:
-        place.person.confirm("settle.confirm", SETTLE_WORD, **shown)
+        totals = confirm_totals(place.person, driver, "settle.confirm", order.tid)
     except Declined:
         raise Declined(
-            "settle.declined",
-            order=order.number,
-            mask=order.new_mask,
-            tid=order.tid,
-            count=totals.count,
+            "settle.declined", order=order.number, mask=order.new_mask, tid=order.tid
         ) from None
     place.person.waiting("wait.settle")
     batch = batch_number(driver)

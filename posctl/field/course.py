@@ -161,9 +161,11 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
     journal = place.journal(number)
     _check_open(journal.order)
     _check_own(session, journal.order)
-    means = means.filled(known_means(place, number))
+    means = _means_of(place, journal, means)
     if journal.order.state is State.PROPOSED:
         return _leave(session, journal, means)
+    tell_notices(place.profile, place.clock, place.person)
+    place.profile.calendar().check(place.clock.now())
     driver = open_driver(place, means.address, merchant=means.merchant)
     try:
         found = look(place, driver, merchant=means.merchant)
@@ -172,6 +174,19 @@ def resume(session: Session, number: str, means: Means) -> Proposed:
         return replace(proposed, serial_bytes=driver.traffic)
     finally:
         driver.close()
+
+
+def _means_of(place: FieldPlace, journal: Journal, given: Means) -> Means:
+    """With those of the first run. Who acts was looked at there, once.
+
+    Raises:
+        CheckFailed: ``mandate.too_late``.
+    """
+    known = known_means(place, journal.number)
+    begun = journal.order.state is not State.DRAFT
+    if given.agent is not None and begun and given.agent != known.get("agent"):
+        raise CheckFailed("mandate.too_late", order=journal.number, agent=given.agent)
+    return given.filled(known)
 
 
 def _check_open(order: Order) -> None:

@@ -47,7 +47,7 @@ def _ask_folder(person: Person, kinds: list[str]) -> Path:
 
 
 def _picture(folder: Path, kind: str) -> Path:
-    for ending in ("jpg", "jpeg", "png"):
+    for ending in ("jpg", "jpeg", "png", "JPG", "JPEG", "PNG"):
         path = folder / f"{kind}.{ending}"
         if path.is_file():
             return path
@@ -61,13 +61,12 @@ def check_picture(kind: str, path: Path, largest: int) -> Json:
         CheckFailed: ``document.missing``, ``document.size``, ``document.type``.
     """
     try:
+        size = path.stat().st_size
+        if not 0 < size <= largest:
+            raise CheckFailed("document.size", path=str(path), size=size, limit=largest)
         body = path.read_bytes()
     except OSError:
         raise CheckFailed("document.missing", kind=kind, path=str(path)) from None
-    if not 0 < len(body) <= largest:
-        raise CheckFailed(
-            "document.size", path=str(path), size=len(body), limit=largest
-        )
     media = next((m for start, m in _TYPES.items() if body.startswith(start)), None)
     if media is None:
         raise CheckFailed("document.type", path=str(path))

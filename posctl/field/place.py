@@ -61,6 +61,7 @@ class FieldPlace(Place):
     holder = Holder.FIELD
     vouches = "order.opened"
     holder_name = ""
+    bank_name = ""
     """Of the card that was just read: in memory only."""
 
     @cached_property

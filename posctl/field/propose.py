@@ -63,7 +63,7 @@ def _confirm(place: FieldPlace, order: Order) -> bool:
         new=order.new_mask,
         label=order.label or order.source,
         name=place.holder_name or (NOT_KEPT if order.source == "chip" else NOT_KNOWN),
-        branch=order.branch or "-",
+        branch=f"{order.branch} {place.bank_name}".strip() or "-",
         fee=fees.total,
         change=fees.change,
         service=fees.service,

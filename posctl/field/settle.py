@@ -9,7 +9,7 @@ from posctl.change.person import Person
 from posctl.field.look import LOOK_SECONDS
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, PosctlError, StateUnknown
-from posctl.terminals import Settlement, TerminalDriver
+from posctl.terminals import BatchTotals, Settlement, TerminalDriver
 from protocols.poslink import REFUSED
 
 SETTLE_WORD = "SETTLE"
@@ -23,6 +23,26 @@ def batch_number(driver: TerminalDriver) -> str:
     """Empty where the terminal cannot tell it."""
     value = driver.read_variables(["batch"], Deadline(LOOK_SECONDS))["batch"]
     return value or ""
+
+
+def confirm_totals(
+    person: Person, driver: TerminalDriver, question: str, terminal: str
+) -> BatchTotals:
+    """Ask for the word until the totals stand as they were shown: a sale may come in
+    while somebody thinks (R11).
+
+    Raises:
+        Declined: ``person.declined``.
+    """
+    shown = driver.totals(Deadline(LOOK_SECONDS))
+    while True:
+        told = {"tid": terminal, "count": shown.count, "amount": shown.amount}
+        person.confirm(question, SETTLE_WORD, **told)
+        now = driver.totals(Deadline(LOOK_SECONDS))
+        if now == shown:
+            return now
+        person.tell("settle.moved")
+        shown = now
 
 
 def settle(
@@ -49,10 +69,8 @@ def settle(
             the batch number has not moved (yet), or cannot be read.
         Refused: ``terminal.refused``.
     """
-    totals = driver.totals(Deadline(LOOK_SECONDS))
     before = batch_number(driver)
-    shown = {"tid": terminal, "count": totals.count, "amount": totals.amount}
-    person.confirm("settle.confirm_alone", SETTLE_WORD, **shown)
+    confirm_totals(person, driver, "settle.confirm_alone", terminal)
     person.waiting("wait.settle")
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))

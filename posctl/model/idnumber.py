@@ -10,22 +10,16 @@ from stdnum.iso7064 import mod_11_2
 from posctl.model.errors import CheckFailed
 
 _DIGITS = 18
-_PROVINCES = frozenset(
-    {*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47)}
-    | {*range(50, 55), *range(61, 66), 71, 81, 82, 83}
-)
-_FOREIGNER = "9"  # permanent residence cards issued since 2023-12-01
 
 
 class IdNumber:
     """A valid number; its repr shows the last two places only.
 
-    Eighteen places: area, date of birth, sequence, check character (MOD 11-2). The
-    first two digits are a province, or the first is a 9; the other four of the area are
-    information, no check.
+    Eighteen places: area, date of birth, sequence, check character (MOD 11-2). The area
+    is information, no check; one that begins with 9 is a foreigner's.
 
     Raises:
-        CheckFailed: ``id.form``, ``id.check_digit``, ``id.birth``, ``id.area``.
+        CheckFailed: ``id.form``, ``id.check_digit``, ``id.birth``.
     """
 
     __slots__ = ("_text", "birth")
@@ -37,8 +31,6 @@ class IdNumber:
             raise CheckFailed("id.form", count=_DIGITS)
         if not mod_11_2.is_valid(plain):
             raise CheckFailed("id.check_digit")
-        if plain[0] != _FOREIGNER and int(plain[:2]) not in _PROVINCES:
-            raise CheckFailed("id.area")
         self._text = plain
         self.birth = _birth(plain, today)
 

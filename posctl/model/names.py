@@ -10,6 +10,8 @@ _DOTS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb\u25cf\u2e31\u1427"
 _DOT = "\u00b7"
 _HAN = "\u2e80-\u2fdf\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _RARE = re.compile("[\ue000-\uf8ff\U00020000-\U0003ffff\U000f0000-\U0010ffff?*□\ufffd]")
+_LOST = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff?*□\ufffd]")
+"""What stands for a character that was lost: two of them may stand for two."""
 _LATIN = re.compile(r"[A-Za-z/ .'\-]+")
 _VARIANTS = {"\u4dae": "\u9f91"}  # kept in place of each other by some banks
 
@@ -39,6 +41,8 @@ def normal(name: str) -> str:
     text = unicodedata.normalize("NFKC", name)
     text = re.sub(f"[{_DOTS}]", _DOT, text)
     text = re.sub(f"(?<=[{_HAN}])\\.(?=[{_HAN}])", _DOT, text)
+    text = re.sub(r"\s*([(\[〔【])\s*", r" (", text)
+    text = re.sub(r"\s*([)\]〕】])\s*", r") ", text)
     text = " ".join(text.split())
     text = re.sub(f"(?<=[{_HAN}{_DOT}]) | (?=[{_HAN}{_DOT}])", "", text)
     return text.casefold()
@@ -48,11 +52,11 @@ def compare(one: str, other: str) -> Grade:
     """The grade of two names; an empty one is DIFFERENT."""
     if not one.strip() or not other.strip():
         return Grade.DIFFERENT
-    if one == other:
-        return Grade.EQUAL
     left, right = normal(one), normal(other)
     if left == right:
-        return Grade.EQUAL_AFTER_NORMALISATION
+        if _LOST.search(left):
+            return Grade.RARE_CHAR
+        return Grade.EQUAL if one == other else Grade.EQUAL_AFTER_NORMALISATION
     if _is_rare(left, right):
         return Grade.RARE_CHAR
     if bool(_LATIN.fullmatch(left)) != bool(_LATIN.fullmatch(right)):

@@ -269,6 +269,14 @@ class Profile(Table, frozen=True, kw_only=True):
             raise ValueError("a span begins before it ends, in local time")
         check_order(self.verification.steps)
         steps = factors(self.verification.steps)
+        if any(holiday.first > holiday.last for holiday in self.windows.holidays):
+            raise ValueError("windows.holidays: one ends before it begins")
+        rules = self.verification
+        longer = rules.cooling_hours_other_holder > rules.cooling_hours
+        if longer and "same_name" not in steps:
+            raise ValueError(
+                "verification.cooling_hours_other_holder: needs the step same_name"
+            )
         if "clock" in steps and self.terminal.clock is None:
             raise ValueError("terminal.clock: missing, the step clock needs it")
         if "account_class" in steps and not self.account.classes:

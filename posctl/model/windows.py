@@ -64,9 +64,13 @@ class Windows:
         return next((b for a, b in self.holidays if a <= day <= b), None)
 
     def next_holiday(self, now: datetime, days: int) -> tuple[date, date] | None:
-        """One that begins within ``days``."""
+        """The present one, or one that begins within ``days``."""
         today = now.astimezone(self.zone).date()
-        ahead = [h for h in self.holidays if today < h[0] <= today + timedelta(days)]
+        ahead = [
+            (first, last)
+            for first, last in self.holidays
+            if first <= today + timedelta(days) and today <= last
+        ]
         return min(ahead, default=None)
 
     def _closed_around(self, now: datetime) -> list[Interval]:

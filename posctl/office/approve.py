@@ -33,6 +33,7 @@ from posctl.office.account import OpenedAccount, account_id, open_account
 from posctl.office.doubts import accept_doubts
 from posctl.office.place import Session
 from posctl.office.receipt import finish
+from posctl.office.recheck import check_accepted, check_facts
 from posctl.office.steps import Context, run_again, run_stage
 from posctl.office.steps.same_name import grade_of, is_other_holder
 from posctl.store import keys
@@ -92,6 +93,7 @@ def take_answer(session: Session, number: str, text: str) -> Order:
             raise CheckFailed("approval.other", order=number, other=answer.number)
         asked = _last(journal, "approval.asked")
         _check_open(session, journal)
+        _check_standing(journal)
         account = open_account(session, journal)
         proof = _proof(session, answer)
         return _record(session, journal, account, asked, proof, answer.name)
@@ -155,6 +157,8 @@ def _check_open(session: Session, journal: Journal) -> None:
     _check_state(session, journal.order)
     _check_two_people(session, journal)
     check_valid(session, journal)
+    check_accepted(session, journal)
+    check_facts(session, journal)
 
 
 def _record(
@@ -269,6 +273,22 @@ def check_approval(session: Session, journal: Journal) -> None:
     _check_signer(session, order, digest, approved["proof"], order.approver)
 
 
+def _check_standing(journal: Journal) -> None:
+    """What was asked stands only as long as no step said no after it.
+
+    Raises:
+        CheckFailed: ``approval.stale``.
+    """
+    for event in reversed(journal.log.events(journal.number)):
+        if event.kind == "approval.asked":
+            return
+        if event.kind == "step.failed":
+            step, cause = event.payload["step"], event.payload["cause"]
+            raise CheckFailed(
+                "approval.stale", order=journal.number, step=step, cause=cause
+            )
+
+
 def _check_signer(
     session: Session, order: Order, digest: str, proof: Json, name: str
 ) -> Signer:
@@ -313,7 +333,8 @@ def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) ->
         name=account.holder or "-",
         holder_by=account.holder_by,
         grade=grade_of(steps) or "-",
-        branch=order.branch or "-",
+        branch=" ".join(filter(None, (order.branch, account.bank, account.area)))
+        or "-",
         fee=order.fee,
         maker=order.operator,
         source=order.source,

@@ -34,6 +34,8 @@ from posctl.office.each import for_each
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
+from posctl.office.recheck import check_facts, check_notices
+from posctl.office.steps import Context, run_again
 from posctl.office.steps.identity import check_identity
 from posctl.providers import (
     ApplicationStatus,
@@ -197,12 +199,16 @@ class Commit:
         return OtherChannel(code, order=order.number, state=str(order.state))
 
     def _check_again(self) -> OpenedAccount:
-        """Window, validity, approval, account, identity (R11)."""
+        """Notices, window, validity, approval, account, identity, caps, and what else
+        may have changed (R11)."""
+        check_notices(self.session)
         self.place.profile.calendar().check(self.place.clock.now())
         check_valid(self.session, self.journal)
         check_approval(self.session, self.journal)
         account = open_account(self.session, self.journal)
         check_identity(self.session, self.journal)
+        check_facts(self.session, self.journal)
+        run_again(Context(self.session, self.journal, account), "office_caps")
         return account
 
     def poll(self) -> None:

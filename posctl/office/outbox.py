@@ -6,8 +6,10 @@ A crash between the two delivers it again, with the same key.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +69,8 @@ def to_file(path: Path) -> Adapter:
     def write(notice: Json) -> None:
         try:
             with open(path, "ab", opener=_private) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file")
                 file.write(canonical(notice) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -77,7 +81,8 @@ def to_file(path: Path) -> Adapter:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    """A pipe that nobody reads must not hold it up."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
 
 
 def to_command(line: str) -> Adapter:
@@ -91,7 +96,11 @@ def to_command(line: str) -> Adapter:
     def run(notice: Json) -> None:
         try:
             done = subprocess.run(
-                words, input=canonical(notice), capture_output=True, timeout=_SECONDS
+                words,
+                input=canonical(notice),
+                stdout=subprocess.DEVNULL,  # a child that stays would keep a pipe open
+                stderr=subprocess.DEVNULL,
+                timeout=_SECONDS,
             )
             failed = str(done.returncode) if done.returncode else ""
         except (OSError, subprocess.TimeoutExpired, IndexError) as error:

@@ -118,9 +118,9 @@ def notice_of(order: Order) -> Json:
     """What the old and the new contact are told (R46)."""
     return {
         "order": order.number,
-        "result": str(order.state),
+        "result": str(State.EFFECTIVE if order.effective_at else order.state),
         "mid": order.mid,
-        "old": order.old_mask,
+        "old": order.old_mask or order.provider_mask or None,
         "new": order.new_mask,
         "reason": order.reason,
     }

@@ -15,7 +15,7 @@ from posctl.change.order import Order
 from posctl.model.canonical import Json
 from posctl.model.clock import moment, stamp
 from posctl.model.deadline import Deadline
-from posctl.model.errors import CheckFailed
+from posctl.model.errors import CheckFailed, PosctlError
 from posctl.model.profile import Profile
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
@@ -34,15 +34,25 @@ def look_again(session: Session) -> list[Json]:
     recorded once, and a binding that moved goes to the outbox as an alert.
 
     Raises:
-        Refused, LinkFailed: as the provider's call.
+        Refused, LinkFailed: the first that a provider's call raised, with the order;
+            not before each merchant had its turn, and not where a binding moved.
     """
-    provider = session.provider()
+    provider, found = session.provider(), list[Json]()
+    failed: list[PosctlError] = []
     with exclusive(session.place.log, "watch"):
-        return [
-            _look(session, provider, order, due)
-            for order in _newest(session)
-            if (due := _due(session, order)) is not None
-        ]
+        for order in _newest(session):
+            if (due := _due(session, order)) is None:
+                continue
+            try:
+                found.append(_look(session, provider, order, due))
+            except PosctlError as failure:
+                name = f"{order.number} ({order.mid})"
+                session.place.person.tell("each.failed", name=name, failure=failure)
+                failure.params.setdefault("order", order.number)
+                failed.append(failure)
+    if failed and not any(item["verdict"] == MOVED for item in found):
+        raise failed[0]
+    return found
 
 
 def raise_alarm(found: list[Json]) -> None:
@@ -114,6 +124,8 @@ def _look(session: Session, provider: Provider, order: Order, due: Due) -> Json:
     agreed = consistent(shown, order.new_mask) if shown else None
     if agreed == 0:  # all of it hidden
         return {**seen, "shown": shown, "verdict": NOT_OFFERED}
+    if not agreed and _under_way(session, order.mid, shown):
+        return {**seen, "shown": None, "verdict": NOT_OFFERED}
     verdict = SAME if agreed and found.effective else MOVED
     seen = {**seen, "shown": shown, "verdict": verdict}
     _record(session, order, due, seen)
@@ -126,6 +138,16 @@ def _is_ours(session: Session, mid: str, shown: str | None) -> bool:
     return shown is not None and any(
         order.new_mask and bool(consistent(shown, order.new_mask))
         for order in session.place.orders(mid=[mid])
+    )
+
+
+def _under_way(session: Session, mid: str, shown: str | None) -> bool:
+    """An order of this office that is past its commit point, and whose run has not yet
+    read what came of it."""
+    return shown is not None and any(
+        order.committed and not order.effective_at and not order.final
+        for order in session.place.orders(mid=[mid])
+        if order.new_mask and consistent(shown, order.new_mask)
     )
 
 

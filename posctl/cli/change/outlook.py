@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,13 @@ def plan(console: Console, home: Path, profile: str | None) -> Json:
     near = calendar.next_holiday(now, found.windows.warn_days)
     if near is not None:
         console.tell("windows.holiday", first=near[0], last=near[1])
+    stopped = [
+        n.ends.replace(tzinfo=found.zone) for n in found.notices_at(now) if n.stops
+    ]
+    start = max([now, *stopped])
     return {
-        "open_now": calendar.next_opening(now) == now,
-        "next_slot": stamp(calendar.next_slot(now)),
+        "open_now": calendar.next_opening(now) == now and not stopped,
+        "next_slot": stamp(calendar.next_slot(start.astimezone(UTC))),
         "time_zone": found.windows.timezone,
         "estimated_minutes": found.windows.estimated_minutes,
         "closed": _closed(found),

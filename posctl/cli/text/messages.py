@@ -420,6 +420,11 @@ MESSAGES: dict[str, str] = {
     "callback.confirm": "\n  Call merchant {mid} on {phone}: does it want {mask}?",
     "watch.event": "{happened}: {where}",
     "apdu.confirm": "\n  {count} commands go to the card as they are.",
+    "document.cover": "cover the three digits on the back of a card before you take its"
+    " picture",
+    "confirm.others": "the merchant has other terminals ({tids}): each shows the old account"
+    " until it is settled, and nobody is told when",
+    "settle.moved": "the batch has changed meanwhile: look again",
     "doubt.kind": "\n  What kind of card {mask} is neither chip nor BIN table tells"
     " (read: {source}).\n  Takings may go to debit cards only. Typing the word takes it"
     " upon you, with the bank's paper before you.",

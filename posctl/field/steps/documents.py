@@ -19,6 +19,8 @@ def run(context: Context) -> Json:
     wanted = place.profile.documents_for(order.account_type)
     pictures = find_pictures(place, wanted, context.pictures)
     limit = place.profile.pictures.largest_bytes
+    if wanted:
+        place.person.tell("document.cover")
     checked = [
         {**check_picture(d.kind, pictures[d.kind], limit), **_expiry(context, d)}
         for d in sorted(wanted, key=lambda d: d.kind)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from posctl.change.mandates import Terms, good_until
 from posctl.field.steps import Context, today
 from posctl.model.canonical import Json
-from posctl.model.errors import CheckFailed
-
-SCOPE = "settlement account"
 
 
 def run(context: Context) -> Json:
@@ -15,11 +13,6 @@ def run(context: Context) -> Json:
     if agent is None:
         return {"acts": "owner"}
     listed = context.place.terminal_list(context.journal.order.mid)
-    found = next((m for m in listed.mandates if m.agent == agent), None)
-    if found is None:
-        raise CheckFailed("mandate.missing", agent=agent, mid=listed.mid)
-    if found.scope != SCOPE:
-        raise CheckFailed("mandate.scope", agent=agent, scope=found.scope)
-    if found.until < today(context).isoformat():
-        raise CheckFailed("mandate.ended", agent=agent, until=found.until)
-    return {"acts": "agent", "agent": agent, "until": found.until}
+    known = [Terms(m.agent, m.scope, m.until) for m in listed.mandates]
+    until = good_until(known, agent, listed.mid, today(context))
+    return {"acts": "agent", "agent": agent, "until": until}

@@ -21,6 +21,7 @@ def tell(profile: Profile, clock: Clock, person: Person) -> list[str]:
     found = profile.notices_at(clock.now())
     for notice in found:
         person.tell("notice.shown", text=notice.text, ends=f"{notice.ends:%Y-%m-%d}")
+    for notice in found:
         if notice.stops:
             ends = f"{notice.ends:%Y-%m-%d %H:%M}"
             raise ClosedNow("notice.stops", notice=notice.id, ends=ends)

@@ -33,23 +33,26 @@ def run(context: Context) -> Json:
 
 
 def _merchants(context: Context) -> int:
-    """How many merchants the account settles afterwards: a merchant counts by the last
-    of its orders that gave it an account."""
+    """How many merchants the account may settle afterwards: a merchant counts by the
+    account in force, and by one that is on its way."""
     place, own = context.session.place, context.journal.order
     limit = place.profile.caps.merchants_per_account
     account = account_id(context.session, context.account.new)
     mids = {o.mid for o in place.orders(account_id=[account])} - {own.mid}
-    count = 1 + sum(_last_account(place, mid) == account for mid in mids)
+    count = 1 + sum(account in _accounts(place, mid) for mid in mids)
     if count > limit:
         raise CheckFailed("office.cap_account", limit=limit, count=count)
     return count
 
 
-def _last_account(place: OfficePlace, mid: str) -> str:
-    """By the order in which they came here: ``opened`` is the time of a field's clock,
-    and a merchant has one order under way at a time."""
+def _accounts(place: OfficePlace, mid: str) -> set[str]:
+    """The account that the merchant has by its last effective order, and the one that a
+    later order will give it, which may come to nothing. By the order in which they came
+    here: ``opened`` is the time of a field's clock."""
     given = [o for o in place.orders(mid=[mid]) if o.account_id and o.state in _HOLDS]
-    return given[-1].account_id if given else ""
+    in_force = [n for n, order in enumerate(given) if order.effective_at]
+    since = in_force[-1] if in_force else 0
+    return {order.account_id for order in given[since:]}
 
 
 def _open_orders(context: Context, own: Order) -> int:

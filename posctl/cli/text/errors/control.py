@@ -58,6 +58,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "this terminal is not set to UTF-8: it has no characters for a QR code",
         "--qr FILE with a name that ends in .png or .svg",
     ),
+    "approval.stale": (
+        "since the request a step said no ({step}: {cause})",
+        "posctl approval request {order}: ask anew",
+    ),
     "approval.other": ("this is the approval of {other}", "take the answer to {order}"),
     "armour.long": (
         "the request has {size} characters, {limit} are the most",

@@ -36,9 +36,13 @@ ERRORS: dict[str, tuple[str, str]] = {
         "not confirmed: the order stays as it is",
         "posctl change resume {order}, or posctl change rollback {order}",
     ),
+    "propose.not_accepted": (
+        "the technician has not accepted this profile's fee ({fee} yuan) and terms",
+        "posctl change rollback {order}, then begin anew",
+    ),
     "settle.declined": (
-        "terminal {tid} is not settled, {count} transactions are open: takings go to"
-        " {mask} already, the terminal does not show it yet",
+        "terminal {tid} is not settled: takings go to {mask} already, the terminal does"
+        " not show it yet",
         "posctl change confirm {order}",
     ),
     "order.missing": (

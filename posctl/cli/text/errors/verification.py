@@ -43,6 +43,11 @@ ERRORS: dict[str, tuple[str, str]] = {
         " at mandates",
         "let the owner do it, without --agent; or add mandate to the profile's steps",
     ),
+    "mandate.too_late": (
+        "who acts for the merchant was settled when order {order} was begun, and it was"
+        " not {agent}",
+        "posctl change rollback {order}, then posctl change run --agent '{agent}'",
+    ),
     "mandate.ended": ("the mandate of {agent} ended on {until}", "register a new one"),
     "mandate.form": ("not AGENT:YYYY-MM-DD: {text}", "--mandate 'NAME:2027-06-30'"),
     "eligibility.unknown": (
@@ -69,6 +74,11 @@ ERRORS: dict[str, tuple[str, str]] = {
     "eligibility.other": (
         "this merchant may not have this account: {account}; allowed: {allowed}",
         "run again with --corporate",
+    ),
+    "eligibility.changed": (
+        "the merchant's type is {subject} now: this account ({account}) may not be its"
+        " own; allowed: {allowed}",
+        "posctl change rollback {order}, then begin anew",
     ),
     "document.expired": ("{label} expired on {on}", "have a valid document"),
     "document.date": (
@@ -121,7 +131,6 @@ ERRORS: dict[str, tuple[str, str]] = {
         "the check character of the ID number is wrong",
         "type it again",
     ),
-    "id.area": ("the ID number begins with no province", "type it again"),
     "id.birth": ("the ID number holds no date of birth", "type it again"),
     "id.age": ("the holder is younger than {least}", "use another account"),
     "name.not_on_file": (
