@@ -17,11 +17,16 @@ from posctl.change.order import Order
 from posctl.change.states import State, Terminal
 from posctl.field.look import LOOK_SECONDS, open_driver
 from posctl.field.place import FieldPlace, Session
-from posctl.field.settle import SETTLE_SECONDS, batch_number, confirm_totals
+from posctl.field.settle import (
+    SETTLE_SECONDS,
+    SETTLE_WORD,
+    batch_number,
+    confirm_totals,
+)
 from posctl.model.canonical import Json
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, Declined, NotYetEffective, PosctlError
-from posctl.terminals import TerminalDriver
+from posctl.terminals import BatchTotals, TerminalDriver
 from protocols.bindingtag import BindingTag
 
 _FETCH_SECONDS = 30.0
@@ -147,8 +152,13 @@ def _settle_batch(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, effect: Effect
 ) -> None:
     order = journal.order
+
+    def ask(totals: BatchTotals) -> None:
+        shown = {"tid": order.tid, "count": totals.count, "amount": totals.amount}
+        place.person.confirm("settle.confirm", SETTLE_WORD, **shown)
+
     try:
-        totals = confirm_totals(place.person, driver, "settle.confirm", order.tid)
+        totals = confirm_totals(driver, ask, place.person)
     except Declined:
         raise Declined(
             "settle.declined", order=order.number, mask=order.new_mask, tid=order.tid

@@ -26,18 +26,13 @@ def batch_number(driver: TerminalDriver) -> str:
 
 
 def confirm_totals(
-    person: Person, driver: TerminalDriver, question: str, terminal: str
+    driver: TerminalDriver, ask: Callable[[BatchTotals], object], person: Person
 ) -> BatchTotals:
     """Ask for the word until the totals stand as they were shown: a sale may come in
-    while somebody thinks (R11).
-
-    Raises:
-        Declined: ``person.declined``.
-    """
+    while somebody thinks (R11). Raises what ``ask`` raises."""
     shown = driver.totals(Deadline(LOOK_SECONDS))
     while True:
-        told = {"tid": terminal, "count": shown.count, "amount": shown.amount}
-        person.confirm(question, SETTLE_WORD, **told)
+        ask(shown)
         now = driver.totals(Deadline(LOOK_SECONDS))
         if now == shown:
             return now
@@ -70,7 +65,12 @@ def settle(
         Refused: ``terminal.refused``.
     """
     before = batch_number(driver)
-    confirm_totals(person, driver, "settle.confirm_alone", terminal)
+
+    def ask(totals: BatchTotals) -> None:
+        shown = {"tid": terminal, "count": totals.count, "amount": totals.amount}
+        person.confirm("settle.confirm_alone", SETTLE_WORD, **shown)
+
+    confirm_totals(driver, ask, person)
     person.waiting("wait.settle")
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))

@@ -35,7 +35,7 @@ from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
 from posctl.office.receipt import finish, give_back
 from posctl.office.recheck import check_facts, check_notices
-from posctl.office.steps import Context, run_again
+from posctl.office.steps import Context, check_again
 from posctl.office.steps.identity import check_identity
 from posctl.providers import (
     ApplicationStatus,
@@ -208,7 +208,7 @@ class Commit:
         account = open_account(self.session, self.journal)
         check_identity(self.session, self.journal)
         check_facts(self.session, self.journal)
-        run_again(Context(self.session, self.journal, account), "office_caps")
+        check_again(Context(self.session, self.journal, account), "office_caps")
         return account
 
     def poll(self) -> None:

@@ -307,6 +307,7 @@ def only_the_course() -> Iterator[None]:
         (commit, "exclusive", _unlocked),
         (commit, "open_account", _nothing),
         (commit, "check_approval", _nothing),
+        (commit, "check_again", _nothing),
         (application, "open_account", lambda *_a: SimpleNamespace(new=None)),
         (application, "SIGN_SECONDS", 0.0),
         (application.Application, "prepare", _prepare),

@@ -422,8 +422,8 @@ MESSAGES: dict[str, str] = {
     "apdu.confirm": "\n  {count} commands go to the card as they are.",
     "document.cover": "cover the three digits on the back of a card before you take its"
     " picture",
-    "confirm.others": "the merchant has other terminals ({tids}): each shows the old account"
-    " until it is settled, and nobody is told when",
+    "confirm.others": "the merchant has other terminals ({tids}): each shows the old"
+    " account until it is settled, and nobody is told when",
     "settle.moved": "the batch has changed meanwhile: look again",
     "doubt.kind": "\n  What kind of card {mask} is neither chip nor BIN table tells"
     " (read: {source}).\n  Takings may go to debit cards only. Typing the word takes it"
