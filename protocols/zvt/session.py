@@ -119,6 +119,7 @@ class _Hearing:
     def _refuse(self) -> bytes:
         self._spoilt += 1
         if self._spoilt == MAX_TRIES or not self._serial:
+            self._spoilt = 0
             raise Ended("message spoilt 3 times" if self._serial else "message spoilt")
         return bytes([NAK])
 
@@ -254,7 +255,9 @@ class Answering:
     """
 
     def __init__(self, busy: Apdu, transport: Transport = SERIAL) -> None:
-        self._busy_answer = busy
+        self._busy, self._taken = (
+            transport.wrap(apdu.to_bytes()) for apdu in (busy, accepted())
+        )
         self._sending = _Sending(transport)
         self._hearing = _Hearing(transport, self._sending)
         self._command: Apdu | None = None
@@ -283,6 +286,11 @@ class Answering:
             raise LocalError("not this side's turn")
         self._said = apdu
         return self._sending.send(apdu)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a command has come that is not done with."""
+        return self._command is not None
 
     def release(self) -> None:
         """The command is done with, or given up: the ECR leads again."""
@@ -313,9 +321,7 @@ class Answering:
         if self._command is None:
             self._command = apdu
             return b"", apdu
-        taken = apdu.control == ABORT
-        answer = accepted() if taken else self._busy_answer
-        return self._sending.send(answer), None
+        return self._taken if apdu.control == ABORT else self._busy, None
 
     def _replied(self, reply: Apdu) -> Apdu | None:
         """None for a reply that nobody waits for."""
