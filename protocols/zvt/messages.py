@@ -47,7 +47,7 @@ _TEXT, _ATTRIBUTE, _BLOCK, _FILE_ID, _START = 0x07, 0x09, 0x1C, 0x1D, 0x1E
 _SIZE, _DISPLAY, _PRINT, _FILE, _CLOCK = 0x1F00, 0x24, 0x25, 0x2D, 0x34
 _DAY_TAG, _TIME_TAG, _TID_TAG, _DEVICE = 0x1F0E, 0x1F0F, 0x1F44, 0xE4
 _MODEL, _VERSION, _SERIAL, _STATE = 0x1F40, 0x1F41, 0x1F42, 0x1F43
-_FORCED, _DIAGNOSIS_TYPE = 0x1F26, 0x1B
+_FORCED, _DIAGNOSIS_TYPE, _PERMITTED = 0x1F26, 0x1B, 0x26
 _PASSWORD = 3
 
 Objects = tuple[Tlv, ...]
@@ -221,6 +221,16 @@ class Registration(Message):
         currency = digits(rest[1:3], "currency") if len(rest) > 1 else None
         service = _one(fields, _SERVICE)
         return cls(password, rest[0], currency, service, _objects(fields))
+
+
+def permits(container: Objects | None, control: int) -> bool:
+    """Whether a registration's list of commands (tags 26, 0A) has this one.
+
+    Raises RemoteError: an object cut short.
+    """
+    held = at_path(write_container(container or ()), _PERMITTED)
+    listed = {item.value for item in read_container(held or b"")}
+    return control.to_bytes(2, "big") in listed
 
 
 # Bits of the service byte of 05 01 (2.56, table 12).
@@ -509,6 +519,7 @@ def refused(error: int, data: bytes = b"") -> Apdu:
 OK, FUNCTION_NOT_POSSIBLE, NOT_REGISTERED = 0x00, 0x83, 0x6B
 WRONG_CURRENCY, PLEASE_WAIT, BROKEN = 0x6F, 0x9C, 0x9A
 NO_END_OF_DAY, NO_RESPONSE, NO_CONNECTION, SYSTEM_ERROR = 0x77, 0xA1, 0xA3, 0xFF
+NOT_AUTHENTIC, BATCH_OPEN = 0x75, 0xF0
 ERRORS = {
     FUNCTION_NOT_POSSIBLE: "function not possible",
     NOT_REGISTERED: "not registered",
@@ -526,7 +537,8 @@ ERRORS = {
     NO_CONNECTION: "no connection to the host",
     0xC2: "diagnosis required",
     0xCC: "printer not ready",
-    0xF0: "end of day is open",
+    NOT_AUTHENTIC: "the host's answer is not authentic",
+    BATCH_OPEN: "an end of day is due first",
     SYSTEM_ERROR: "system error",
 }
 """In our words, those of chapter 10 that these commands can meet. 01 to 63 are the
