@@ -163,9 +163,11 @@ class ZvtFace:
             return till.answer(messages.refused(code))
         if (objection := self._objection(message)) is not None:
             return till.answer(objection)
+        if command.control in messages.WITHOUT_COMPLETION:
+            await self._done(handler, message, till)
+            return till.answer(messages.accepted())
         till.answer(messages.accepted())
-        end = await self._done(handler, message, till)
-        if end is not None:
+        if (end := await self._done(handler, message, till)) is not None:
             await till.lead(end, last=True)
 
     async def _done(self, handler: Handler, message: Message, till: Till) -> End:

@@ -78,12 +78,13 @@ class BatchTotals:
 
 @dataclass(frozen=True)
 class Settlement:
-    """A closed batch. ``time`` is the terminal's own clock, without a zone."""
+    """A closed batch. ``time`` is the terminal's own clock, without a zone; None where
+    it told none."""
 
     batch: str | None
     totals: BatchTotals
     host_code: str
-    time: datetime
+    time: datetime | None
 
 
 class TerminalDriver(Protocol):
@@ -119,7 +120,7 @@ class TerminalDriver(Protocol):
     def close(self) -> None: ...
 
 
-_DRIVERS = {"poslink": "posctl.terminals.poslink"}
+_DRIVERS = {"poslink": "posctl.terminals.poslink", "zvt": "posctl.terminals.zvt"}
 PROTOCOLS = tuple(_DRIVERS)
 
 
@@ -135,7 +136,8 @@ def open_terminal(
     Args:
         protocol: one of ``PROTOCOLS``.
         address: as in ``posctl.links.line.open_line``.
-        variables: our name to the application's name, from the provider profile.
+        variables: our name to the application's name, from the provider profile; in
+            ZVT, which tells some by fields of its own, only ``binding_tag`` has one.
 
     Raises:
         UsageError: ``terminal.protocol``, ``terminal.variable``.

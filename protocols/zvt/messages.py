@@ -37,6 +37,10 @@ PRINT_LINE, PRINT_TEXT_BLOCK = 0x06D1, 0x06D3
 STATUS_ENQUIRY, STATUS_INFORMATION, INTERMEDIATE_STATUS = 0x0501, 0x040F, 0x04FF
 ECR_CLOCK, FILE_REQUEST = 0x0401, 0x040C
 READ_FILE, CHANGE_CONFIGURATION, WRITE_FILE = 0x0811, 0x0813, 0x0814
+WITHOUT_COMPLETION = frozenset(
+    {LOG_OFF, ABORT, DISPLAY_TEXT, PRINT_LINE, PRINT_TEXT_BLOCK}
+)
+"""Commands of the ECR that end with the PT's 80 00."""
 
 ENCODING = "cp437"
 EURO, YUAN = "0978", "0156"
@@ -541,8 +545,9 @@ ERRORS = {
     BATCH_OPEN: "an end of day is due first",
     SYSTEM_ERROR: "system error",
 }
-"""In our words, those of chapter 10 that these commands can meet. 01 to 63 are the
-host's own codes."""
+"""In our words, those of chapter 10 that these commands can meet."""
+HOST_ERRORS = range(0x01, 0x64)
+"""The host's own codes."""
 
 
 @dataclass(frozen=True)

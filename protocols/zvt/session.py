@@ -17,11 +17,8 @@ from protocols.zvt.messages import (
     ABORT,
     ABORTED,
     COMPLETION,
-    DISPLAY_TEXT,
     INTERMEDIATE_STATUS,
-    LOG_OFF,
-    PRINT_LINE,
-    PRINT_TEXT_BLOCK,
+    WITHOUT_COMPLETION,
     IntermediateStatus,
     accepted,
 )
@@ -33,9 +30,6 @@ MAX_MESSAGES = 10_000
 REFUSED = "request refused 3 times"
 """The reason of an exchange in which the terminal never took the command."""
 _ENDS = frozenset({COMPLETION, ABORTED})
-_WITHOUT_COMPLETION = frozenset(
-    {LOG_OFF, ABORT, DISPLAY_TEXT, PRINT_LINE, PRINT_TEXT_BLOCK}
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +161,7 @@ class Asking:
         """Whether the PT leads after this answer."""
         if self.answer is None or self.answer.error:
             return False
-        return self.command.control not in _WITHOUT_COMPLETION
+        return self.command.control not in WITHOUT_COMPLETION
 
     @property
     def heard(self) -> bool:
@@ -276,7 +270,7 @@ class Answering:
         back. Raises LocalError: no command is at work."""
         if self._command is None:
             raise LocalError("no command to answer")
-        if answer.error or self._command.control in _WITHOUT_COMPLETION:
+        if answer.error or self._command.control in WITHOUT_COMPLETION:
             self.release()
         return self._sending.send(answer)
 
