@@ -17,13 +17,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from zvtworld import MID, NEW, SERIAL_NUMBER, TID, TMK, World, pty_of, tcp_of
 
-from emulator.acquirer.isohost import IsoHost
-from emulator.acquirer.ledger import Ledger, Merchant, TerminalRecord
 from emulator.faults import Fault
 from emulator.loop import LoopThread
 from emulator.terminal.core import BEIJING, TerminalConfig
-from emulator.terminal.device import EmulatedTerminal, Endpoints
+from emulator.terminal.device import Endpoints
 from emulator.terminal.zvt import TAG_FILE
 from posctl.links import ByteLink
 from posctl.links.line import open_line
@@ -34,10 +33,6 @@ from posctl.terminals.zvt import Zvt
 from protocols import zvt
 from protocols.zvt import SERIAL, TCP, Apdu, Asking, Timers, messages
 
-TID, MID = "10016919", "84329004582000B"
-SERIAL_NUMBER = "1150000001"
-TMK = bytes.fromhex("1CF88AB5D64F314F9EF237FBD99E29CD")
-OLD, NEW = "6216261000000000018", "6200000000000047"
 PASSWORD = "000000"
 TAG = {"binding_tag": TAG_FILE}
 SHORT = 0.4
@@ -48,50 +43,12 @@ def soon() -> Deadline:
     return Deadline(5)
 
 
-class World:
-    """Ledger, host, and terminals that were started in it."""
-
-    def __init__(self, loop: LoopThread) -> None:
-        self.loop = loop
-        self.ledger = Ledger()
-        merchant = Merchant(MID, "全渠道便利店", "全渠道", OLD, "102100099996")
-        self.ledger.merchants[MID] = merchant
-        self.record = TerminalRecord(TID, MID, SERIAL_NUMBER, TMK, batch=1)
-        self.ledger.terminals[TID] = self.record
-        self.host = IsoHost(self.ledger)
-        self.port = loop.run(self.host.start())
-        self._started: list[EmulatedTerminal] = []
-
-    def terminal(self, **told: Any) -> tuple[EmulatedTerminal, Endpoints]:
-        usual = {"transactions": (1250, 990, -240), "host_seconds": 5.0}
-        config = TerminalConfig(
-            SERIAL_NUMBER, TID, MID, TMK, protocol="zvt", **{**usual, **told}
-        )
-        terminal = EmulatedTerminal(config, ("127.0.0.1", self.port))
-        self._started.append(terminal)
-        return terminal, self.loop.run(terminal.start())
-
-    def stop(self) -> None:
-        for terminal in self._started:
-            self.loop.run(terminal.stop())
-        self.loop.run(self.host.stop())
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
     with LoopThread() as loop:
         world = World(loop)
         yield world
         world.stop()
-
-
-def pty_of(ends: Endpoints) -> str:
-    assert ends.pty is not None
-    return ends.pty
-
-
-def tcp_of(ends: Endpoints) -> str:
-    return f"tcp:127.0.0.1:{ends.tcp}"
 
 
 @pytest.fixture(params=["pty", "tcp"])
