@@ -107,6 +107,16 @@ def _objects(fields: dict[int, bytes]) -> Objects | None:
     return None if held is None else tuple(read_container(held))
 
 
+def _is_container(data: bytes) -> bool:
+    """Whether this is a whole container and nothing else: an optional value before one
+    may begin with 06 too."""
+    try:
+        objects = _objects(read_fields(data)) if data[:1] == b"\x06" else None
+    except RemoteError:
+        return False
+    return objects is not None
+
+
 def _one(fields: dict[int, bytes], bmp: int) -> int | None:
     """A field of one byte."""
     return fields[bmp][0] if bmp in fields else None
@@ -699,10 +709,12 @@ class Aborted(Message):
         if not data:
             raise RemoteError("result code missing", field="06 1E")
         error, rest = data[0], data[1:]
-        has_currency = error == WRONG_CURRENCY and len(rest) >= 2
-        currency = digits(rest[:2], "currency") if has_currency else None
-        fields = read_fields(rest[2:] if has_currency else rest)
-        return cls(error, currency, _objects(fields))
+        if error != WRONG_CURRENCY or not rest or _is_container(rest):
+            return cls(error, None, _objects(read_fields(rest)))
+        currency = digits(rest[:2], "currency")
+        if len(currency) < 4:
+            raise RemoteError("currency of 2 bytes expected", field="06 1E")
+        return cls(error, currency, _objects(read_fields(rest[2:])))
 
 
 CARD_GROUPS = ("girocard", "JCB", "Eurocard", "Amex", "VISA", "Diners", "others")
@@ -878,11 +890,11 @@ class IntermediateStatus(Message):
     def _read(cls, data: bytes) -> Self:
         if not data:
             raise RemoteError("status missing", field="04 FF")
-        try:
-            return cls(data[0], None, _objects(read_fields(data[1:])))
-        except RemoteError:
-            minutes = int(digits(data[1:2], "timeout"))
-            return cls(data[0], minutes, _objects(read_fields(data[2:])))
+        status, rest = data[0], data[1:]
+        if not rest or _is_container(rest):
+            return cls(status, None, _objects(read_fields(rest)))
+        minutes = int(digits(rest[:1], "timeout"))
+        return cls(status, minutes, _objects(read_fields(rest[1:])))
 
     @property
     def lines(self) -> tuple[str, ...]:
