@@ -685,8 +685,6 @@ def _split_version(data: bytes) -> tuple[str | None, bytes]:
         end = 3 + counted(data[:3], 3, "version")
     except RemoteError:
         return None, data
-    if len(data) <= end:
-        raise RemoteError("version cut short", position=3, field="06 0F")
     return _text(data[3:end]), data[end:]
 
 

@@ -31,6 +31,7 @@ from posctl.model.errors import LinkFailed, LinkTimeout, Refused
 from posctl.terminals import TerminalDriver, open_terminal
 from posctl.terminals.zvt import Zvt
 from protocols import zvt
+from protocols.bindingtag import BindingTag
 from protocols.zvt import SERIAL, TCP, Apdu, Asking, Timers, messages
 
 PASSWORD = "000000"
@@ -354,6 +355,14 @@ def test_an_answer_that_comes_twice(world: World, address: Addressed) -> None:
     assert len(world.host.settlements(TID)) == 1
 
 
+def test_the_last_acknowledgement_is_awaited(world: World) -> None:
+    _, ends = world.terminal()
+    with asking_at(pty_of(ends)) as driver:
+        driver.totals(soon())
+        with pytest.raises(LinkTimeout):
+            driver.link.read(Deadline(0.2))
+
+
 def test_another_speed(world: World) -> None:
     _, ends = world.terminal()
     other = open_terminal("zvt", pty_of(ends), baud=19200)
@@ -553,7 +562,10 @@ class Peer:
     """A terminal on a socket that answers by a script; a led message waits for its
     80 00 before the next."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, leftover: bytes = b"") -> None:
+        self.quiet = threading.Event()
+        """Set when the ECR's last reply has come, and the leftover was sent."""
+        self._leftover = leftover
         self.asked: list[Apdu] = []
         self._script = script
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -581,6 +593,10 @@ class Peer:
                     connection.sendall(to_say.pop(0).to_bytes())
                 if to_say:
                     connection.sendall(to_say.pop(0).to_bytes())
+                elif apdu.is_answer:
+                    connection.sendall(self._leftover)
+                    self._leftover = b""
+                    self.quiet.set()
 
     def close(self) -> None:
         self._server.close()
@@ -588,8 +604,8 @@ class Peer:
 
 
 @contextmanager
-def peer(script: Script) -> Iterator[Peer]:
-    made = Peer(script)
+def peer(script: Script, leftover: bytes = b"") -> Iterator[Peer]:
+    made = Peer(script, leftover)
     try:
         yield made
     finally:
@@ -629,6 +645,16 @@ def status(**told: Any) -> Script:
 GROUPS = messages.SingleTotals(1, 3, ((0, 0),) * 6 + ((3, 2000),))
 
 
+def test_what_is_left_of_an_exchange_answers_no_other() -> None:
+    stale = [NO, messages.Aborted(messages.NO_CONNECTION).to_apdu()]
+    leftover = b"".join(apdu.to_bytes() for apdu in stale)
+    with peer(status(amount=2000, totals=GROUPS), leftover) as terminal:
+        with driver_at(terminal.address) as driver:
+            driver.totals(soon())
+            assert terminal.quiet.wait(5)
+            assert driver.totals(soon()).count == 3
+
+
 def test_a_settlement_without_a_time() -> None:
     with peer(status(amount=2000, totals=GROUPS)) as terminal:
         with driver_at(terminal.address) as driver:
@@ -656,15 +682,31 @@ def test_settlements_that_are_none(script: Script, error: type[Exception]) -> No
     assert type(caught.value) is error
 
 
+WHOLE = bytes.fromhex(
+    BindingTag.issue(b"k", mid=MID, tid=TID, mask="621626*********0018", version=1)
+    .to_hex()
+)  # fmt: skip
+
+
+def test_a_file_in_blocks() -> None:
+    blocks = (messages.File(b"x", at, None, WHOLE[at : at + 10]) for at in (0, 10, 20))
+    rest = messages.File(b"x", None, None, WHOLE[30:])
+    sent = [messages.FileSent((block,)).to_apdu() for block in (*blocks, rest)]
+    with peer(lambda apdu: [YES, *sent, Apdu(0x060F)]) as terminal:
+        with driver_at(terminal.address) as driver:
+            tag = driver.binding_tag(soon())
+    assert tag is not None and tag.to_hex() == WHOLE.hex().upper()
+
+
 @pytest.mark.parametrize(
     "blocks",
     [
-        [messages.File(b"x", 1, 2, b"a")],
-        [messages.File(b"x", 0, 2, b"a"), messages.File(b"x", 0, 2, b"a")],
+        [messages.File(b"x", 1, None, WHOLE)],
+        [messages.File(b"x", 0, 2, WHOLE[:9]), messages.File(b"x", 10, 2, WHOLE[9:])],
         [messages.File(b"x", None, None, bytes(3000))] * 2,
         [messages.File(b"x", 0, 1, b"\xff")],
     ],
-    ids=["gap", "repeated", "too large", "no tag"],
+    ids=["not the beginning", "gap", "too large", "no tag"],
 )
 def test_files_that_are_no_tag(blocks: list[messages.File]) -> None:
     sent = [messages.FileSent((block,)).to_apdu() for block in blocks]
