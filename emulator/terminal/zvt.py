@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -51,16 +52,15 @@ Handler = Callable[[Any, "Till"], Awaitable[End]]
 
 
 class TillGone(Exception):
-    """The till did not answer what was said to it within T3."""
+    """The till did not answer what was said to it in time."""
 
 
 class Till:
     """The other end of one line, while a command of it is at work."""
 
-    def __init__(self, machine: Answering, voice: Voice, timers: Timers) -> None:
+    def __init__(self, machine: Answering, voice: Voice) -> None:
         self._machine = machine
         self._voice = voice
-        self._timers = timers
         self._reply: asyncio.Future[Apdu] | None = None
 
     def answer(self, answer: Apdu) -> None:
@@ -71,12 +71,19 @@ class Till:
         if self._voice.times == 0:
             return messages.accepted()
         said = self._machine.lead(message.to_apdu())
-        self._reply = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Apdu] = asyncio.get_running_loop().create_future()
+        self._reply = reply
         self._voice.send(said * (self._voice.times if last else 1))
+        while not reply.done():
+            await asyncio.wait([reply], timeout=self._machine.patience)
+            if not reply.done():
+                self._repeat()
+        return reply.result()
+
+    def _repeat(self) -> None:
         try:
-            async with asyncio.timeout(self._timers.t3):
-                return await self._reply
-        except TimeoutError:
+            self._voice.send(self._machine.expired())
+        except zvt.Ended:
             raise TillGone from None
 
     def replied(self, reply: Apdu) -> None:
@@ -92,7 +99,7 @@ class ZvtTalk:
         serial = transport.acknowledged
         self.nak = bytes([Control.NAK]) if serial else busy.to_bytes()
         self._face = face
-        self._machine = Answering(busy, transport)
+        self._machine = Answering(busy, transport, face.timers)
         self._till: Till | None = None
 
     def receive(self, data: bytes) -> tuple[bytes, list[Errand]]:
@@ -104,11 +111,9 @@ class ZvtTalk:
         return out, [Errand(c.name, partial(self._work, c)) for c in commands]
 
     async def _work(self, command: Apdu, voice: Voice) -> None:
-        till = self._till = Till(self._machine, voice, self._face.timers)
-        try:
+        till = self._till = Till(self._machine, voice)
+        with suppress(TillGone):
             await self._face.serve(command, till)
-        except TillGone:
-            self._machine.release()
 
 
 class ZvtFace:

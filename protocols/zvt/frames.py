@@ -62,7 +62,16 @@ class Feeder(Protocol):
 
     skipped: int
 
+    @property
+    def inside(self) -> bool:
+        """Whether a message has begun on a line where its rest must come within T1."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]: ...
+
+    def drop(self) -> None:
+        """Give up the message that has begun; its bytes are skipped."""
+        ...
 
 
 class SerialFeeder:
@@ -78,6 +87,15 @@ class SerialFeeder:
     def feed(self, data: bytes) -> list[Event]:
         found = (self._byte(byte) for byte in data)
         return [event for event in found if event is not None]
+
+    @property
+    def inside(self) -> bool:
+        return self._apdu is not None
+
+    def drop(self) -> None:
+        self.skipped += 0 if self._apdu is None else len(self._apdu) + 2
+        self._apdu = self._check = None
+        self._escaped = False
 
     def _byte(self, byte: int) -> Event | None:
         if self._check is not None:
@@ -98,7 +116,7 @@ class SerialFeeder:
 
     def _after_dle(self, byte: int) -> Event | None:
         if byte == STX:
-            self.skipped += 0 if self._apdu is None else len(self._apdu) + 2
+            self.drop()
             self._apdu, self._intact = bytearray(), True
             return None
         if self._apdu is None:
@@ -140,6 +158,14 @@ class TcpFeeder:
         while (apdu := self._next()) is not None:
             found.append(Frame(apdu))
         return found
+
+    @property
+    def inside(self) -> bool:
+        return False
+
+    def drop(self) -> None:
+        self.skipped += len(self._held)
+        self._held.clear()
 
     def _next(self) -> bytes | None:
         self._skip()

@@ -89,8 +89,17 @@ class _Hearing:
     def skipped(self) -> int:
         return self._feeder.skipped
 
+    @property
+    def inside(self) -> bool:
+        return self._feeder.inside
+
     def feed(self, data: bytes) -> list[Event]:
         return self._feeder.feed(data)
+
+    def cut_off(self) -> bytes:
+        """T1 is over in the middle of a message (PA00P016 3.4.1). Raises Ended."""
+        self._feeder.drop()
+        return self._refuse()
 
     def take(self, arrived: Frame) -> tuple[bytes, Apdu | None]:
         """What to send at once, and the APDU if it is a new one.
@@ -171,6 +180,8 @@ class Asking:
     @property
     def patience(self) -> float:
         """Seconds to wait for the next bytes before ``expired``."""
+        if self._hearing.inside:
+            return self._timers.t1
         if not self._sending.acknowledged:
             return self._timers.t2
         return self._timers.t3 if self.answer is None else self._t4
@@ -192,11 +203,13 @@ class Asking:
         return out
 
     def expired(self) -> bytes:
-        """Nothing came within ``patience``: a message to repeat.
+        """Nothing came within ``patience``: a NAK, or a message to repeat.
 
         Raises:
             Ended: it was repeated twice, or T3 or T4 is over.
         """
+        if self._hearing.inside:
+            return self._hearing.cut_off()
         if self._sending.acknowledged:
             raise Ended("no answer in time")
         return self._repeat("no acknowledgement in time")
@@ -248,7 +261,10 @@ class Answering:
     is answered ``busy``; an abort (06 B0) is taken then and changes nothing.
     """
 
-    def __init__(self, busy: Apdu, transport: Transport = SERIAL) -> None:
+    def __init__(
+        self, busy: Apdu, transport: Transport = SERIAL, timers: Timers | None = None
+    ) -> None:
+        self._timers = timers or Timers()
         self._busy, self._taken = (
             transport.wrap(apdu.to_bytes()) for apdu in (busy, accepted())
         )
@@ -256,6 +272,30 @@ class Answering:
         self._hearing = _Hearing(transport, self._sending)
         self._command: Apdu | None = None
         self._said: Apdu | None = None
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait for the next bytes before ``expired``; None: for ever."""
+        if self._hearing.inside:
+            return self._timers.t1
+        if not self._sending.acknowledged:
+            return self._timers.t2
+        return None if self._said is None else self._timers.t3
+
+    def expired(self) -> bytes:
+        """Nothing came within ``patience``: a NAK, or a message to repeat.
+
+        Raises:
+            Ended: it was repeated twice, or T3 is over: the command is given up.
+        """
+        if self._hearing.inside:
+            return self._hearing.cut_off()
+        again = None if self._sending.acknowledged else self._sending.again()
+        if again is None:
+            self._sending.acknowledged = True
+            self.release()
+            raise Ended("till does not answer")
+        return again
 
     def receive(self, data: bytes) -> tuple[bytes, list[Apdu]]:
         out, got = b"", []

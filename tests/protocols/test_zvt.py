@@ -195,6 +195,18 @@ def test_a_new_beginning_inside_a_message() -> None:
     assert feeder.skipped == 9
 
 
+def test_a_message_given_up() -> None:
+    serial, tcp = SerialFeeder(), TcpFeeder()
+    for feeder, begun in ((serial, b"\x10\x02\x05\x01\x10"), (tcp, b"\x05\x01")):
+        assert feeder.feed(begun) == []
+        assert feeder.inside is (feeder is serial)
+        feeder.drop()
+        assert not feeder.inside
+    assert (serial.skipped, tcp.skipped) == (4, 2)
+    assert serial.feed(zvt.frame(b"\x05\x01\x00")) == [Frame(b"\x05\x01\x00")]
+    assert tcp.feed(b"\x05\x01\x00") == [Frame(b"\x05\x01\x00")]
+
+
 def test_a_dle_that_announces_nothing_spoils_the_message() -> None:
     good = zvt.frame(b"\x06\x00\x01\x41")
     spoilt = good.replace(b"\x41", b"\x10\x41")

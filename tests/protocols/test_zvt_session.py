@@ -134,6 +134,26 @@ def test_the_timers_of_the_specification() -> None:
     assert Timers() == Timers(t1=0.2, t2=5, t3=5, t4=180)
 
 
+def test_a_message_cut_off_is_asked_for_again_twice() -> None:
+    asking = asked()
+    for tried in range(3):
+        asking.receive(said(ACCEPTED)[:4])
+        assert asking.patience == 0.2
+        if tried < 2:
+            assert asking.expired() == NAK
+            assert asking.patience == 5
+    with pytest.raises(Ended, match="spoilt 3 times"):
+        asking.expired()
+
+
+def test_a_message_cut_off_and_then_whole() -> None:
+    asking = asked()
+    asking.receive(said(ACCEPTED)[:4])
+    asking.expired()
+    assert asking.receive(said(ACCEPTED)) == ACK
+    assert (asking.answer, asking.skipped) == (ACCEPTED, 4)
+
+
 def test_a_spoilt_message_is_asked_for_again_twice() -> None:
     asking = asked()
     spoilt = said(ACCEPTED)[:-1] + b"\xff"
@@ -251,6 +271,35 @@ def test_what_is_said_is_repeated_on_nak_twice() -> None:
     sent = machine.lead(STATUS)
     assert machine.receive(NAK) == machine.receive(NAK) == (sent, [])
     assert machine.receive(NAK) == (b"", [])
+
+
+def test_the_terminals_timers() -> None:
+    machine = Answering(BUSY, timers=Timers(t1=1, t2=2, t3=3))
+    assert machine.patience is None
+    machine.receive(said(COMMAND)[:3])
+    assert machine.patience == 1
+    assert machine.expired() == NAK
+    machine.receive(said(COMMAND))
+    answer = machine.answer(ACCEPTED)
+    assert machine.patience == 2
+    assert machine.expired() == answer
+    machine.receive(ACK)
+    assert machine.patience is None
+    machine.lead(STATUS)
+    machine.receive(ACK)
+    assert machine.patience == 3
+    with pytest.raises(Ended):
+        machine.expired()
+    assert not machine.at_work
+
+
+def test_a_till_that_hears_nothing_is_given_up() -> None:
+    machine = at_work()
+    sent = machine.lead(STATUS)
+    assert machine.expired() == machine.expired() == sent
+    with pytest.raises(Ended, match="till does not answer"):
+        machine.expired()
+    assert not machine.at_work and machine.patience is None
 
 
 def test_a_repeated_command_is_one() -> None:
