@@ -252,7 +252,7 @@ def _waited(deadline: Deadline) -> float:
 def _error(asking: Asking) -> int:
     """Of the answer, or of the abort that came instead of the completion."""
     if asking.answer is not None and asking.answer.error:
-        return asking.answer.error
+        return messages.refusal(asking.answer)
     if asking.end is None or asking.end.control != messages.ABORTED:
         return messages.OK
     told = _read(messages.Aborted.from_apdu, asking.end).error

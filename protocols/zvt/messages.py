@@ -530,6 +530,13 @@ def refused(error: int, data: bytes = b"") -> Apdu:
     return Apdu(REFUSED_CLASS << 8 | error, data)
 
 
+def refusal(answer: Apdu) -> int:
+    """The error of an answer, 0 when it is positive. A registration with another
+    currency is refused 84 1E, and the error stands in the data (2.1)."""
+    in_data = answer.error == ABORTED & 0xFF and answer.data
+    return answer.data[0] if in_data else answer.error
+
+
 OK, FUNCTION_NOT_POSSIBLE, NOT_REGISTERED = 0x00, 0x83, 0x6B
 WRONG_CURRENCY, PLEASE_WAIT, BROKEN = 0x6F, 0x9C, 0x9A
 NO_END_OF_DAY, NO_RESPONSE, NO_CONNECTION, SYSTEM_ERROR = 0x77, 0xA1, 0xA3, 0xFF

@@ -427,6 +427,9 @@ def test_registration_tells_the_tid(world: World) -> None:
     assert ended(ends, messages.Registration(PASSWORD, 0x86)).currency is None
     answer = ask(ends, messages.Registration(PASSWORD, 0x86, "0840")).answer
     assert answer == Apdu(0x841E, b"\x6f\x01\x56")
+    assert messages.refusal(answer) == messages.WRONG_CURRENCY
+    assert messages.refusal(Apdu(0x8483, b"\x6f")) == messages.FUNCTION_NOT_POSSIBLE
+    assert messages.refusal(messages.accepted()) == messages.OK
 
 
 def test_the_terminal_id_only_while_the_store_is_empty(world: World) -> None:
