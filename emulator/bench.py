@@ -142,7 +142,7 @@ class Scenario:
         wrong_terminal: the provider knows the terminal under another number.
         unbound: the merchant has no settlement account yet.
         transactions: the open batch in fen.
-        baud, wrong_baud: as in ``TerminalConfig``.
+        baud, wrong_baud, protocol: as in ``TerminalConfig``.
         till: whose terminal it is.
     """
 
@@ -156,6 +156,7 @@ class Scenario:
     transactions: tuple[int, ...] = (12800, 3550, -550)
     baud: int = 9600
     wrong_baud: str = "silence"
+    protocol: str = "poslink"
     till: Till = Till()
 
 
@@ -304,6 +305,7 @@ class Bench:
             transactions=scenario.transactions,
             baud=scenario.baud,
             wrong_baud=scenario.wrong_baud,
+            protocol=scenario.protocol,
         )
 
     def _wear(self) -> None:

@@ -35,7 +35,7 @@ class Tlv:
         return f"Tlv({self.tag:X}, {len(self.value)} bytes)"
 
 
-def _read_tag(data: bytes, at: int) -> tuple[int, int]:
+def _read_tag(data: bytes, at: int, whole: frozenset[int]) -> tuple[int, int]:
     start = at
     tag = data[at]
     at += 1
@@ -47,7 +47,7 @@ def _read_tag(data: bytes, at: int) -> tuple[int, int]:
         byte = data[at]
         at += 1
         tag = tag << 8 | byte
-        if not byte & _MORE:
+        if not byte & _MORE or tag in whole:
             return tag, at
     raise RemoteError("tag cut short", position=start)
 
@@ -65,8 +65,14 @@ def _read_length(data: bytes, at: int, tag: int) -> tuple[int, int]:
     return int.from_bytes(data[at : at + size], "big"), at + size
 
 
-def read(data: bytes) -> list[Tlv]:
+def read(
+    data: bytes, *, padding: bytes = b"\x00\xff", whole: frozenset[int] = frozenset()
+) -> list[Tlv]:
     """The objects of one level, in order.
+
+    Args:
+        padding: bytes that may stand between objects.
+        whole: tags that end there, though their last byte announces more.
 
     Raises:
         RemoteError: a tag or length that does not fit; with position and tag.
@@ -74,10 +80,10 @@ def read(data: bytes) -> list[Tlv]:
     found: list[Tlv] = []
     at = 0
     while at < len(data):
-        if data[at] in (0x00, 0xFF):
+        if data[at] in padding:
             at += 1
             continue
-        tag, at = _read_tag(data, at)
+        tag, at = _read_tag(data, at, whole)
         length, at = _read_length(data, at, tag)
         if at + length > len(data):
             reason = f"{length} bytes announced, {len(data) - at} present"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -12,6 +13,10 @@ from protocols.iso8583.parameters import Totals
 
 BEIJING = timezone(timedelta(hours=8))
 WRONG_BAUD = ("silence", "garbage")
+PROTOCOLS = ("poslink", "zvt")
+NO_TID = "00000000"
+"""Of a terminal whose identifier was reset."""
+_ZVT_TID, _DIGITS = re.compile(r"[0-9]{8}"), re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,14 @@ class TerminalConfig:
             for whatever it sends.
         mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
         host_seconds: how long it waits for its host.
+        protocol: what it speaks on its lines, one of ``PROTOCOLS``.
+        password: 6 digits, for the commands of ZVT that need one.
+        tampered: it says of itself that somebody has been inside.
 
     Raises:
-        ValueError: ``wrong_baud`` is not one of ``WRONG_BAUD``.
+        ValueError: ``wrong_baud`` is not one of ``WRONG_BAUD``, ``protocol`` none of
+            ``PROTOCOLS``; or a number that ZVT cannot tell: there a TID has 8 digits,
+            and a serial number is of digits.
     """
 
     serial: str
@@ -52,10 +62,20 @@ class TerminalConfig:
     wrong_baud: str = "silence"
     mac_algorithm: str = "cup-ecb"
     host_seconds: float = 10.0
+    protocol: str = "poslink"
+    password: str = field(default="000000", repr=False)
+    tampered: bool = False
 
     def __post_init__(self) -> None:
         if self.wrong_baud not in WRONG_BAUD:
             raise ValueError(f"{self.wrong_baud}: one of {sorted(WRONG_BAUD)}")
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"{self.protocol}: one of {sorted(PROTOCOLS)}")
+        if self.protocol == "zvt" and not self._numbers_fit_zvt():
+            raise ValueError("ZVT: a TID has 8 digits, a serial number only digits")
+
+    def _numbers_fit_zvt(self) -> bool:
+        return bool(_ZVT_TID.fullmatch(self.tid) and _DIGITS.fullmatch(self.serial))
 
 
 class TerminalCore:
@@ -63,6 +83,8 @@ class TerminalCore:
 
     def __init__(self, config: TerminalConfig) -> None:
         self.config = config
+        self.tid = config.tid
+        self.password = config.password
         self.working_keys: keys.WorkingKeys | None = None
         self.batch = config.batch
         self.stan = 0
@@ -73,12 +95,19 @@ class TerminalCore:
         self.clock_ahead = timedelta()
         self.asked: list[str] = []
         """The commands that came in, in order."""
+        self.paper: list[str] = []
+        """What its printer has printed, line by line."""
+        self.display: tuple[str, ...] = ()
+        self.files: dict[bytes, bytes] = {}
+        """Files and configurations that were written, by ID."""
 
     def lose_power(self) -> None:
-        """What was not saved is gone: working keys and what the host asked for. Batch,
-        parameters and trace number are saved."""
+        """What was not saved is gone: working keys, what the host asked for, and the
+        display. Batch, identifier, password, parameters, files and trace number are
+        saved; paper stays."""
         self.working_keys = None
         self.processing_request = 0
+        self.display = ()
 
     def now(self) -> datetime:
         """The terminal's own clock, set by its host at sign-in: Beijing time, as
@@ -93,6 +122,10 @@ class TerminalCore:
         except ValueError:
             return
         self.clock_ahead = told - local
+
+    def set_time(self, told: datetime) -> None:
+        """The whole time, as people tell it: Beijing time, without a zone."""
+        self.clock_ahead = told - datetime.now(BEIJING).replace(tzinfo=None)
 
     def next_stan(self) -> str:
         self.stan = self.stan % 999999 + 1
@@ -128,7 +161,7 @@ class TerminalCore:
         merchant = self.parameters.get(parameters.MERCHANT_NAME, b"")
         settled = self.last_settlement
         shown = {
-            "terminalID": self.config.tid,
+            "terminalID": self.tid,
             "merchantID": self.config.mid,
             "merchantName": merchant.decode("gb18030", "replace"),
             "batchNumber": f"{self.batch:06}",

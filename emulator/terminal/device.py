@@ -1,4 +1,4 @@
-"""A whole emulated terminal: core, host line, POSLink face, lines."""
+"""A whole emulated terminal: core, host line, the face of its protocol, lines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from emulator.faults import Faults
 from emulator.terminal.core import TerminalConfig, TerminalCore
 from emulator.terminal.hostline import Address, HostError, HostLine
-from emulator.terminal.ports import ACTIONS, PtyPort, TcpPort
+from emulator.terminal.ports import ACTIONS, Face, PtyPort, TcpPort
 from emulator.terminal.poslink import PosLinkFace
+from emulator.terminal.zvt import ZvtFace
+
+_FACES: dict[str, Callable[[TerminalCore, HostLine], Face]] = {
+    "poslink": PosLinkFace,
+    "zvt": ZvtFace,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class EmulatedTerminal:
         self.host = HostLine(self.core, host)
         self.host_error: HostError | None = None
         self.faults = Faults(ACTIONS)
+        self._face = self._fresh_face()
         self._pty: PtyPort | None = None
         self._tcp: TcpPort | None = None
 
@@ -45,12 +52,12 @@ class EmulatedTerminal:
         """The lines anew: another pty, the same TCP port. May be repeated."""
         await self.stop()
         config = self.core.config
-        answer = PosLinkFace(self.core, self.host).answer
         if config.pty:
-            self._pty = PtyPort(answer, self.faults, config.baud, config.wrong_baud)
+            told = (config.baud, config.wrong_baud)
+            self._pty = PtyPort(self._face, self.faults, *told)
         if config.tcp:
             port = self._tcp.port if self._tcp else 0
-            self._tcp = TcpPort(answer, self.faults)
+            self._tcp = TcpPort(self._face, self.faults)
             await self._tcp.start(port)
         return Endpoints(
             self._pty.path if self._pty else None,
@@ -69,7 +76,11 @@ class EmulatedTerminal:
         gone. As it starts it signs in and obeys its host. ``plug`` gives the lines."""
         await self.stop()
         self.core.lose_power()
+        self._face = self._fresh_face()
         await self._try_host(self.host.sign_in, self.host.obey)
+
+    def _fresh_face(self) -> Face:
+        return _FACES[self.core.config.protocol](self.core, self.host)
 
     async def _try_host(self, *calls: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -142,7 +142,7 @@ class HostLine:
         config = self._core.config
         head: Fields = {
             11: self._core.next_stan(),
-            41: config.tid,
+            41: self._core.tid,
             42: config.mid,
             60: Management(code, self._core.batch).to_text(),
         }

@@ -1,12 +1,15 @@
-"""Lines to a terminal: a pty and TCP, each with its own POSLink session.
+"""Lines to a terminal: a pty and TCP, each with its own conversation of one face.
 
-Faults they know (``service`` names the command, as in ``B00``; each whole request
-that arrives counts as one, and so does each repetition of it):
-    nak      answer NAK; nothing is done
+Faults they know (``service`` names the command as its protocol does, ``B00`` or
+``06 50``; each whole request that arrives counts as one, and so does each repetition
+of it):
+    nak      refuse it as a line does (POSLink and ZVT on a serial line: NAK; ZVT on
+             TCP: 84 9C, busy); nothing is done
     silence  nothing is answered, nothing is done
     garbage  answer bytes that are no frame, or ``body``; nothing is done
-    drop_answer       acknowledge it and do it, answer nothing
-    duplicate_answer  do it, send the answer twice
+    drop_answer       acknowledge it and do it, answer nothing (ZVT: 80 00 comes, what
+                      the terminal says while it leads does not)
+    duplicate_answer  do it, send the answer (ZVT: the completion) twice
 """
 
 from __future__ import annotations
@@ -14,65 +17,97 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from emulator.faults import Fault, Faults
 from emulator.tcp import TcpListener
-from protocols.poslink import Answering, Control, Request, Response
 
-Answer = Callable[[Request], Awaitable[Response]]
+Send = Callable[[bytes], None]
 _INSTEAD = frozenset({"nak", "silence", "garbage"})
 ACTIONS = _INSTEAD | {"drop_answer", "duplicate_answer"}
 _TIMES_SENT = {"drop_answer": 0, "duplicate_answer": 2}
 _CHUNK = 4096
-_INPUT_SPEED, _OUTPUT_SPEED = 4, 5
+_INPUT_SPEED, _OUTPUT_SPEED, _CONTROL = 4, 5, 2
 """Places in what ``termios.tcgetattr`` gives."""
 
 
+@dataclass(frozen=True)
+class Voice:
+    """What an answer goes out through; ``times`` it is to be sent: 0, 1 or 2."""
+
+    send: Send
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A whole request: its name for the faults, and the work that answers it."""
+
+    name: str
+    work: Callable[[Voice], Awaitable[None]]
+
+
+class Conversation(Protocol):
+    """A protocol's answering machine on one line; ``nak`` is how it refuses."""
+
+    nak: bytes
+
+    def receive(self, data: bytes) -> tuple[bytes, list[Errand]]: ...
+
+
+class Face(Protocol):
+    """What of a terminal speaks one protocol, on any number of lines."""
+
+    stop_bits: int
+
+    def converse(self, *, serial: bool) -> Conversation: ...
+
+
 class _Session:
-    """Bytes of one line to the face and back; at most one request at work."""
+    """Bytes of one line to the face and back."""
 
     def __init__(
-        self, answer: Answer, faults: Faults, send: Callable[[bytes], None]
+        self, opened: Callable[[], Conversation], faults: Faults, send: Send
     ) -> None:
-        self._answer = answer
+        self._opened = opened
         self._faults = faults
         self._send = send
-        self._machine = Answering()
-        self._work: asyncio.Task[None] | None = None
+        self._talk = opened()
+        self._work: set[asyncio.Task[None]] = set()
 
     def receive(self, data: bytes) -> None:
-        out, request = self._machine.receive(data)
-        fault = self._faults.take(request.command) if request else None
-        if fault and fault.action in _INSTEAD:
-            return self._misbehave(fault, data)
+        out, errands = self._talk.receive(data)
+        faults = [self._faults.take(errand.name) for errand in errands]
+        instead = [fault for fault in faults if fault and fault.action in _INSTEAD]
+        if instead:
+            return self._misbehave(instead[0], data)
         if out:
             self._send(out)
-        if request is not None:
-            times = _TIMES_SENT[fault.action] if fault else 1
-            work = self._run(request, times)
-            self._work = asyncio.get_running_loop().create_task(work)
+        for errand, fault in zip(errands, faults, strict=True):
+            self._start(errand, _TIMES_SENT[fault.action] if fault else 1)
+
+    def _start(self, errand: Errand, times: int) -> None:
+        work = asyncio.get_running_loop().create_task(self._run(errand, times))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
 
     def _misbehave(self, fault: Fault, data: bytes) -> None:
-        self._machine = Answering()  # it must not wait for an answer to send
-        answers = {
-            "nak": bytes([Control.NAK]),
-            "silence": b"",
-            "garbage": fault.body or _noise(data),
-        }
+        nak = self._talk.nak
+        self._talk = self._opened()  # it must not wait for an answer to send
+        answers = {"nak": nak, "silence": b"", "garbage": fault.body or _noise(data)}
         if out := answers[fault.action]:
             self._send(out)
 
-    async def _run(self, request: Request, times: int) -> None:
-        response = await self._answer(request)
-        answer = self._machine.respond(response)
+    async def _run(self, errand: Errand, times: int) -> None:
+        await errand.work(Voice(self._send, times))
         if times == 0:
-            self._machine = Answering()  # nothing is left to be repeated
-        else:
-            self._send(answer * times)
+            self._talk = self._opened()  # nothing is left to be repeated
 
     def close(self) -> None:
-        if self._work is not None:
-            self._work.cancel()
+        for work in list(self._work):
+            work.cancel()
 
 
 class PtyPort:
@@ -91,18 +126,17 @@ class PtyPort:
         OSError: no pty can be had.
     """
 
-    def __init__(
-        self, answer: Answer, faults: Faults, baud: int, wrong_baud: str
-    ) -> None:
+    def __init__(self, face: Face, faults: Faults, baud: int, wrong_baud: str) -> None:
         self._speed = _speed(baud)
         self._wrong_baud = wrong_baud
         self._loop = asyncio.get_running_loop()
         self._master, self._slave = os.openpty()
-        _make_raw(self._slave, self._speed)
+        _make_raw(self._slave, self._speed, face.stop_bits)
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         self._unsent = bytearray()
-        self._session = _Session(answer, faults, self._send)
+        opened = partial(face.converse, serial=True)
+        self._session = _Session(opened, faults, self._send)
         self._loop.add_reader(self._master, self._readable)
 
     def close(self) -> None:
@@ -172,26 +206,28 @@ def _speed(baud: int) -> int:
     return speed
 
 
-def _make_raw(handle: int, speed: int) -> None:
+def _make_raw(handle: int, speed: int, stop_bits: int) -> None:
     import termios
     import tty
 
     tty.setraw(handle)
     settings = termios.tcgetattr(handle)
     settings[_INPUT_SPEED] = settings[_OUTPUT_SPEED] = speed
+    settings[_CONTROL] |= termios.CSTOPB if stop_bits == 2 else 0
     termios.tcsetattr(handle, termios.TCSANOW, settings)
 
 
 def _noise(data: bytes) -> bytes:
-    """Smeared bits. The high bit keeps clear of every control byte of POSLink."""
-    return bytes(byte | byte >> 1 | 0x80 for byte in data)
+    """Smeared bits. The two set ones keep clear of every control byte, and of every
+    byte that begins an APDU of ZVT."""
+    return bytes(byte | byte >> 1 | 0xA0 for byte in data)
 
 
 class _Connection(asyncio.Protocol):
     def __init__(
-        self, answer: Answer, faults: Faults, known: set[asyncio.Transport]
+        self, face: Face, faults: Faults, known: set[asyncio.Transport]
     ) -> None:
-        self._answer = answer
+        self._opened = partial(face.converse, serial=False)
         self._faults = faults
         self._known = known
         self._session: _Session | None = None
@@ -200,7 +236,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
-        self._session = _Session(self._answer, self._faults, transport.write)
+        self._session = _Session(self._opened, self._faults, transport.write)
         self._known.add(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -213,7 +249,7 @@ class _Connection(asyncio.Protocol):
 
 
 class TcpPort(TcpListener):
-    """POSLink on 127.0.0.1; ``port`` is known after ``start``."""
+    """A face on 127.0.0.1; ``port`` is known after ``start``."""
 
-    def __init__(self, answer: Answer, faults: Faults) -> None:
-        super().__init__(lambda known: _Connection(answer, faults, known))
+    def __init__(self, face: Face, faults: Faults) -> None:
+        super().__init__(lambda known: _Connection(face, faults, known))

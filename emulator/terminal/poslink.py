@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from emulator.terminal.core import TerminalCore
 from emulator.terminal.hostline import (
@@ -21,9 +22,17 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
+from emulator.terminal.ports import Errand, Voice
 from protocols import poslink
 from protocols.errors import LocalError
-from protocols.poslink import BatchClosed, HostInformation, Request, Response
+from protocols.poslink import (
+    Answering,
+    BatchClosed,
+    Control,
+    HostInformation,
+    Request,
+    Response,
+)
 
 BAD_REQUEST, UNSUPPORTED = "100003", "100004"
 _HOST_CODES: dict[type[HostError], str] = {
@@ -37,6 +46,8 @@ _HOST_CODES: dict[type[HostError], str] = {
 class PosLinkFace:
     """Requests in, answers out, one at a time whatever the number of lines."""
 
+    stop_bits = 1
+
     def __init__(self, core: TerminalCore, host: HostLine) -> None:
         self._core = core
         self._host = host
@@ -48,6 +59,10 @@ class PosLinkFace:
             "B00": self._close_batch,
             "R00": self._local_totals,
         }
+
+    def converse(self, *, serial: bool) -> PosLinkTalk:
+        """It is the same on every line."""
+        return PosLinkTalk(self)
 
     async def answer(self, request: Request) -> Response:
         handler = self._commands.get(request.command, self._unsupported)
@@ -95,7 +110,7 @@ class PosLinkFace:
             batch=f"{batch:06}",
         )
         settled = core.last_settlement or core.now()
-        ids = (core.config.tid, core.config.mid)
+        ids = (core.tid, core.config.mid)
         closed = BatchClosed(host, count, amount, settled, *ids)
         return _good(request, closed.to_fields())
 
@@ -117,6 +132,27 @@ class PosLinkFace:
         code = _HOST_CODES.get(type(error), BAD_REQUEST)
         fields = (HostInformation(code=error.code).to_field(),) if error.code else ()
         return _bad(request, code, str(error).upper(), fields)
+
+
+class PosLinkTalk:
+    """One line's machine, and one request at work."""
+
+    nak = bytes([Control.NAK])
+
+    def __init__(self, face: PosLinkFace) -> None:
+        self._face = face
+        self._machine = Answering()
+
+    def receive(self, data: bytes) -> tuple[bytes, list[Errand]]:
+        out, request = self._machine.receive(data)
+        if request is None:
+            return out, []
+        return out, [Errand(request.command, partial(self._work, request))]
+
+    async def _work(self, request: Request, voice: Voice) -> None:
+        answer = self._machine.respond(await self._face.answer(request))
+        if voice.times:
+            voice.send(answer * voice.times)
 
 
 def _good(request: Request, fields: tuple[str, ...] = ()) -> Response:

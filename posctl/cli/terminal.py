@@ -162,7 +162,7 @@ def settle(console: Console, shop: str | None, **how: Any) -> Json:
         "transactions": done.totals.count,
         "amount": str(done.totals.amount),
         "host_code": done.host_code,
-        "time": done.time.isoformat(),
+        "time": done.time.isoformat() if done.time else None,
     }
 
 

@@ -9,13 +9,17 @@ _CONNECT_SECONDS = 5.0
 
 
 def open_line(
-    address: str, *, baud: int = 9600, deadline: Deadline | None = None
+    address: str,
+    *,
+    baud: int = 9600,
+    stop_bits: int = 1,
+    deadline: Deadline | None = None,
 ) -> ByteLink:
     """``tcp:HOST:PORT`` through a socket, anything else as a serial port.
 
     Args:
         address: ``/dev/ttyUSB0``, ``COM3``, ``tcp:192.0.2.7:10009``, ``tcp:[::1]:7``.
-        baud: of a serial port, always 8N1.
+        baud, stop_bits: of a serial port, always 8 bits without parity.
         deadline: for connecting; 5 seconds from now if not given.
 
     Raises:
@@ -30,4 +34,4 @@ def open_line(
         return TcpLink.connect(address, deadline or Deadline(_CONNECT_SECONDS))
     from posctl.links.serialline import SerialLink
 
-    return SerialLink.open(address, baud)
+    return SerialLink.open(address, baud, stop_bits)

@@ -1,4 +1,4 @@
-"""A serial port through pyserial: exclusive, 8N1, no modem lines touched."""
+"""A serial port through pyserial: exclusive, 8 bits, no parity, modem lines left."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ class SerialLink:
         self._port = port
 
     @classmethod
-    def open(cls, name: str, baud: int) -> SerialLink:
+    def open(cls, name: str, baud: int, stop_bits: int = 1) -> SerialLink:
         """Raises NoDevice, see ``open_line``."""
         try:
             port = serial.Serial(
                 name,
                 baud,
+                stopbits=stop_bits,
                 timeout=_SLICE,
                 write_timeout=_WRITE_SECONDS,
                 exclusive=True,

@@ -78,12 +78,13 @@ class BatchTotals:
 
 @dataclass(frozen=True)
 class Settlement:
-    """A closed batch. ``time`` is the terminal's own clock, without a zone."""
+    """A closed batch. ``time`` is the terminal's own clock, without a zone; None where
+    it told none."""
 
     batch: str | None
     totals: BatchTotals
     host_code: str
-    time: datetime
+    time: datetime | None
 
 
 class TerminalDriver(Protocol):
@@ -122,6 +123,7 @@ class TerminalDriver(Protocol):
 _DRIVERS = {
     "poslink": "posctl.terminals.poslink",
     "abecs": "posctl.terminals.abecs",
+    "zvt": "posctl.terminals.zvt",
 }
 _GROUP = "posctl.terminals"
 """Entry points of packages that bring more."""
@@ -148,7 +150,8 @@ def open_terminal(
     Args:
         protocol: one of ``protocol_names()``.
         address: as in ``posctl.links.line.open_line``.
-        variables: our name to the application's name, from the provider profile.
+        variables: our name to the application's name, from the provider profile; in
+            ZVT, which tells some by fields of its own, only ``binding_tag`` has one.
 
     Raises:
         UsageError: ``terminal.protocol``, ``terminal.plugin``, ``terminal.variable``.

@@ -26,6 +26,7 @@ from posctl.terminals import (
     TerminalIdentity,
     safe_variable,
 )
+from posctl.terminals.silence import silence
 from protocols import poslink
 from protocols.bindingtag import BindingTag
 from protocols.errors import RemoteError
@@ -125,17 +126,12 @@ class PosLink:
             except LinkTimeout as error:
                 if error.params.get("what") != "read":
                     raise
-                raise self._silence(asking, heard, error) from None
-
-    def _silence(self, asking: Asking, heard: int, error: LinkTimeout) -> LinkTimeout:
-        """Nothing at all and nothing that can be read have other remedies."""
-        came = self.link.bytes_in - heard
-        told = {"link": self.link.name, "seconds": error.params["seconds"]}
-        if came == 0:
-            return LinkTimeout("terminal.silent", **told)
-        if asking.skipped == came:
-            return LinkTimeout("terminal.garbage", **told, bytes=came)
-        return LinkTimeout("terminal.no_answer", **told)
+                raise silence(
+                    self.link,
+                    came=self.link.bytes_in - heard,
+                    skipped=asking.skipped,
+                    seconds=deadline.seconds,
+                ) from None
 
     def _talk(self, asking: Asking, deadline: Deadline) -> Response:
         answers = poslink.Shown()

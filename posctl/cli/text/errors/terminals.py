@@ -12,7 +12,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "port.busy": ("{port} is held by another program", "close that program"),
     "port.unusable": (
-        "{port} is no serial port, or refuses {baud} baud 8N1",
+        "{port} is no serial port, or refuses {baud} baud",
         "check the port's name and the profile's baud rate",
     ),
     "line.address": (
