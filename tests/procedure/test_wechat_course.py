@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from procedures import office, register, site_with, state
+from procedures import of_merchant, office, register, site_with, state
 from world import MakeSite, Ran, Site
 
 from emulator.acquirer.partners import add_wechatpay
@@ -424,3 +424,77 @@ def _watch(site: Site, ahead: list[float], *, hours: float) -> list[tuple[str, s
     ahead[0] = hours * 3600.0
     seen = look_again(office(site, timedelta(hours=hours)))
     return [(item["verdict"], item["at"]) for item in seen]
+
+
+# -- watching beside other orders ------------------------------------------------------
+
+
+BACK = tuple(OLD_NUMBER if answer == NEW_NUMBER else answer for answer in ANSWERS)
+OFTEN = {"days_between_changes = 7": "days_between_changes = 0"}
+
+
+def approved_back(site: Site) -> str:
+    """An order to the account that the merchant had before."""
+    number = str(site.run("change", "run", "--typed", answers=BACK).ok()["order"])
+    said = ("CALLED", OLD_NUMBER[-4:])
+    site.run("change", "approve", number, answers=said).ok()
+    return number
+
+
+@pytest.mark.req("R45")
+def test_what_an_order_of_ours_moved_and_nobody_read_yet_is_no_alarm(
+    make_wechat: MakeWeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = [0.0]
+    site = make_wechat(clock=lambda: time.time() + ahead[0], **OFTEN)
+    site.commit(approved(site)).ok()
+    second = approved_back(site)
+
+    def die(self: commit.Commit) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(commit.Commit, "read_back", die)
+        with pytest.raises(KeyboardInterrupt):
+            commit.commit(office(site, timedelta()), second, 5.0)
+    assert (state(site, second), site.account()) == ("READBACK", OLD_NUMBER)
+    ahead[0] = 25 * 3600.0
+    (seen,) = look_again(office(site, timedelta(hours=25)))
+    assert seen["verdict"] == "not offered"
+    keys = [m["key"] for m in site.run("outbox", "list").ok()["messages"]]
+    assert not any("watch" in key for key in keys)
+
+
+@pytest.mark.req("R45")
+def test_a_merchant_that_may_not_be_read_hides_no_other_that_moved(
+    make_wechat: MakeWeChat,
+) -> None:
+    ahead = [0.0]
+    site = make_wechat(clock=lambda: time.time() + ahead[0], **OFTEN)
+    first = approved(site)
+    site.commit(first).ok()
+    of_merchant(site, first, "1900006499", "")
+    second = approved_back(site)
+    site.commit(second).ok()
+    session = office(site, timedelta(hours=25))
+    ahead[0] = 25 * 3600.0
+    with pytest.raises(PosctlError) as failure:
+        look_again(session)
+    assert failure.value.params["order"] == first
+    site.bench.ledger.change_account(MID, "6200000000000005", request=0)
+    later = 25 + 24 * 15  # its next look
+    ahead[0] = later * 3600.0
+    found = look_again(office(site, timedelta(hours=later)))
+    assert [(f["order"], f["verdict"]) for f in found] == [(second, "moved")]
+    keys = [m["key"] for m in site.run("outbox", "list").ok()["messages"]]
+    assert any(key.startswith(f"{second}:watch") for key in keys)
+
+
+@pytest.mark.req("R45", "R46")
+def test_notice_slip_and_receipt_say_the_same_of_the_old_account(wechat: Site) -> None:
+    number = approved(wechat)
+    wechat.commit(number).ok()
+    (notice,) = wechat.run("outbox", "list").ok()["messages"]
+    receipt = wechat.run("receipt", "show", number).ok()
+    assert receipt["old"] and notice["old"] == receipt["old"]
+    assert notice["result"] == receipt["result"] == "EFFECTIVE"
