@@ -4,9 +4,18 @@ from protocols.iso8583.codec import (
     FrameFeeder,
     Header,
     Message,
+    ProcessingRequest,
     frame,
     pack,
     unpack,
 )
 
-__all__ = ["FrameFeeder", "Header", "Message", "frame", "pack", "unpack"]
+__all__ = [
+    "FrameFeeder",
+    "Header",
+    "Message",
+    "ProcessingRequest",
+    "frame",
+    "pack",
+    "unpack",
+]

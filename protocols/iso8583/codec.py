@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 
 from protocols.errors import LocalError, RemoteError
 from protocols.iso8583.spec import UNIONPAY_POS, Coding, Field
@@ -152,26 +153,48 @@ def _count(body: bytes, at: int, spec: Field) -> int:
 _CODERS = {number: _compile(spec) for number, spec in UNIONPAY_POS.items()}
 
 
+class ProcessingRequest(IntEnum):
+    """What the host asks the terminal to do after this answer: header, fourth part."""
+
+    NONE = 0
+    MAGNETIC_PARAMETERS = 1
+    UPLOAD_STATUS = 2
+    SIGN_IN_AGAIN = 3
+    CA_KEYS = 4
+    CHIP_PARAMETERS = 5
+    TMS_PARAMETERS = 6
+    BLACK_LIST = 7
+    RATES = 8
+    CONTACTLESS_PARAMETERS = 9
+
+
+_REQUESTS = frozenset(ProcessingRequest)
+
+
 @dataclass(frozen=True)
 class Header:
-    """The 6 bytes before the MTI. ``request`` is the processing request, 0 to 9."""
+    """The 6 bytes before the MTI."""
 
     application: str = "60"
     software: str = "31"
     state: int = 0
-    request: int = 0
+    request: ProcessingRequest = ProcessingRequest.NONE
     reserved: str = "310100"
 
     def to_bytes(self) -> bytes:
-        digits = f"{self.application}{self.software}{self.state}{self.request}"
-        return bytes.fromhex(digits + self.reserved)
+        """Raises LocalError when the parts are not 12 digits together."""
+        digits = f"{self.application}{self.software}{self.state}{self.request:d}"
+        digits += self.reserved
+        if len(digits) != 2 * HEADER_SIZE or not _DIGITS.issuperset(digits):
+            raise LocalError("header: 12 digits expected")
+        return bytes.fromhex(digits)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Header:
         digits = data.hex()
         if not _DIGITS.issuperset(digits):
             raise RemoteError("header is not BCD", position=TPDU_SIZE)
-        state, request = int(digits[4]), int(digits[5])
+        state, request = int(digits[4]), ProcessingRequest(int(digits[5]))
         return cls(digits[:2], digits[2:4], state, request, digits[6:])
 
 
@@ -203,9 +226,15 @@ class Message:
         return value
 
     def answer(self, fields: Mapping[int, Value], request: int = 0) -> Message:
-        """The answer's shape: MTI + 10, TPDU addresses swapped."""
+        """The answer's shape: MTI + 10, TPDU addresses swapped.
+
+        Raises:
+            LocalError: a processing request that is none of the ten.
+        """
+        if request not in _REQUESTS:
+            raise LocalError(f"processing request {request}: 0 to 9 expected")
         tpdu = self.tpdu[:1] + self.tpdu[3:5] + self.tpdu[1:3]
-        header = replace(self.header, request=request)
+        header = replace(self.header, request=ProcessingRequest(request))
         return Message(f"{int(self.mti) + 10:04}", fields, tpdu, header)
 
     def to_bytes(self) -> bytes:
