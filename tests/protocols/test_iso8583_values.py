@@ -125,12 +125,8 @@ def test_serial_refused() -> None:
     for serial in ("", "1" * 100, "墨"):
         with pytest.raises(LocalError):
             values.serial_field(serial)
-    for data in (
-        b"Sequence No",
-        b"Sequence No00",
-        b"Sequence No031",
-        b"sequence No011",
-    ):
+    ends = (b"", b"00", b"031", b"x11", b"01\xff")
+    for data in (*(b"Sequence No" + end for end in ends), b"sequence No011"):
         with pytest.raises(RemoteError, match="F62"):
             values.terminal_serial(Message("0800", {62: data}))
 
