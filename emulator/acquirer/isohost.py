@@ -17,14 +17,20 @@ from datetime import datetime, timedelta, timezone
 from emulator.acquirer.ledger import Ledger, TerminalRecord
 from emulator.tcp import TcpListener
 from protocols.errors import ProtocolError
-from protocols.iso8583 import FrameFeeder, Message, frame, keys, parameters
+from protocols.iso8583 import (
+    FrameFeeder,
+    Message,
+    ProcessingRequest,
+    frame,
+    keys,
+    parameters,
+)
 from protocols.iso8583.codec import Value
 from protocols.iso8583.parameters import Management, Totals
 
 CHINA = timezone(timedelta(hours=8))
 _ECHOED = (11, 41, 42)
 _ACQUIRER = "03062900"
-_SIGN_IN_AGAIN = 3
 
 
 class _RefusedRequest(Exception):
@@ -179,8 +185,8 @@ class IsoHost:
         fresh = keys.WorkingKeys(*map(secrets.token_bytes, issued))
         terminal.working_keys = (fresh.pik, fresh.mak)
         request.line.stans.clear()
-        if terminal.processing_request == _SIGN_IN_AGAIN:
-            terminal.processing_request = 0
+        if terminal.processing_request == ProcessingRequest.SIGN_IN_AGAIN:
+            terminal.processing_request = ProcessingRequest.NONE
         management = Management(code, terminal.batch)
         return {
             60: management.to_text(),
@@ -224,7 +230,7 @@ class IsoHost:
         terminal, line = request.terminal, request.line
         merchant = self.ledger.merchants[terminal.mid]
         if line.version_sent == merchant.version:
-            terminal.processing_request = 0
+            terminal.processing_request = ProcessingRequest.NONE
             terminal.tag_version_fetched = merchant.version
         return {60: request.message.text(60)}
 

@@ -4,9 +4,20 @@ from protocols.iso8583.codec import (
     FrameFeeder,
     Header,
     Message,
+    ProcessingRequest,
+    Reading,
     frame,
     pack,
     unpack,
 )
 
-__all__ = ["FrameFeeder", "Header", "Message", "frame", "pack", "unpack"]
+__all__ = [
+    "FrameFeeder",
+    "Header",
+    "Message",
+    "ProcessingRequest",
+    "Reading",
+    "frame",
+    "pack",
+    "unpack",
+]

@@ -43,15 +43,31 @@ class Management:
     kind: str = "00"
     rest: str = ""
 
+    @property
+    def read_capability(self) -> str:
+        """60.4, n1: what the terminal reads cards with. Empty when absent."""
+        return self.rest[:1]
+
+    @property
+    def chip_condition(self) -> str:
+        """60.5, n1: why a chip card's magnetic stripe was read. Empty when absent."""
+        return self.rest[1:2]
+
     def to_text(self) -> str:
         return f"{self.kind}{self.batch:06}{self.code}{self.rest}"
 
     @classmethod
     def from_text(cls, text: str) -> Management:
-        """Raises RemoteError when shorter than 11 digits."""
-        if len(text) < 11:
-            raise RemoteError(f"{len(text)} digits, 11 expected", field="F60")
+        """Raises RemoteError when shorter than 11 digits, or not of digits."""
+        _digits(text, 11, "F60")
         return cls(text[8:11], int(text[2:8]), text[:2], text[11:])
+
+
+def _digits(text: str, least: int, name: str) -> None:
+    if len(text) < least:
+        raise RemoteError(f"{len(text)} digits, {least} expected", field=name)
+    if not (text.isascii() and text.isdigit()):
+        raise RemoteError("digits expected", field=name)
 
 
 _SIDE = 30
@@ -76,9 +92,8 @@ class Totals:
 
     @classmethod
     def from_text(cls, text: str) -> Totals:
-        """Raises RemoteError when shorter than 31 digits."""
-        if len(text) < _SIDE + 1:
-            raise RemoteError(f"{len(text)} digits, 31 expected", field="F48")
+        """Raises RemoteError when shorter than 31 digits, or not of digits."""
+        _digits(text, _SIDE + 1, "F48")
         return cls(
             debit_amount=int(text[:12]),
             debit_count=int(text[12:15]),
