@@ -20,8 +20,9 @@ DECLINED = [*RUN_ANSWERS[:-1], "no"]
 
 def other_terminal(site: Site, **changed: str) -> None:
     """Another device at the same line."""
+    core = site.bench.terminal.core
     for name, value in changed.items():
-        object.__setattr__(site.bench.terminal.core.config, name, value)
+        object.__setattr__(core if name == "tid" else core.config, name, value)
 
 
 @pytest.mark.req("R2")

@@ -44,7 +44,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "let the owner do it, without --agent; or add mandate to the profile's steps",
     ),
     "mandate.too_late": (
-        "who acts for the merchant was settled when order {order} was begun, and it was"
+        "who acts for the merchant was fixed when order {order} was begun, and it was"
         " not {agent}",
         "posctl change rollback {order}, then posctl change run --agent '{agent}'",
     ),
