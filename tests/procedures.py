@@ -113,12 +113,14 @@ def interrupted(self: commit.Commit) -> None:
     raise KeyboardInterrupt
 
 
-def company(site: Site) -> str:
-    """The number of an approved order for a company's account."""
+def company(site: Site, *holder: str) -> str:
+    """The number of an approved order for a company's account; ``holder`` where the
+    profile asks its name."""
     with site.bench.ledger.locked() as ledger:
         account = BankAccount(CORPORATE, "小面馆", AccountKind.CORPORATE)
         ledger.accounts[CORPORATE] = account
-    answers = (CORPORATE, CORPORATE, OLD_NUMBER, BRANCH, MOBILE, "CHANGE")
+    known = (CORPORATE, CORPORATE, OLD_NUMBER, BRANCH, MOBILE)
+    answers = (*known, *holder, "CHANGE")
     ran = site.run("change", "run", *site.means(), "--corporate", answers=answers)
     number = str(ran.ok()["order"])
     site.run("change", "approve", number, answers=[CORPORATE[-4:]]).ok()

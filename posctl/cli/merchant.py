@@ -12,9 +12,11 @@ from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.grammar import group
 from posctl.cli.options import (
+    SUBJECTS,
     CreditCode,
     MerchantNumber,
     PhoneNumber,
+    Yuan,
     home_option,
     operator_option,
     output_option,
@@ -99,7 +101,7 @@ def branches(
     return {"branches": [{"branch": b.code, "name": b.name} for b in found]}
 
 
-SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
+PAPERS = ("resident", "permanent", "hkmt", "passport", "other")
 
 
 @command(merchant, "register", "help.merchant.register")
@@ -124,6 +126,8 @@ SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
     help=_("option.credit_code"),
 )
 @click.option("--address", metavar="TEXT", default="", help=_("option.address"))
+@click.option("--papers", type=click.Choice(PAPERS), help=_("option.papers"))
+@click.option("--turnover", metavar="YUAN", type=Yuan(), help=_("option.turnover"))
 @click.option("--phone-changed", type=_DAY, help=_("option.phone_changed"))
 @click.option("--mandate", multiple=True, metavar="AGENT:DAY", help=_("option.mandate"))
 @operator_option
@@ -137,13 +141,14 @@ def register(
     owner_id: bool,
     phone_changed: datetime | None,
     mandate: tuple[str, ...],
-    **texts: str,
+    **given: str | None,
 ) -> Json:
     """What is not given is not known any more: an entry is replaced as a whole."""
     from stdnum.cn import uscc
 
     from posctl.office.registry import Merchant, find_merchant, register_merchant
 
+    texts = {name: text or "" for name, text in given.items()}
     session = office_session(console, home, operator)
     changed = _phone_changed(session, mid, texts["phone"], phone_changed)
     mandates = tuple(_mandate(text) for text in mandate)
@@ -176,7 +181,10 @@ def _lost(before: Merchant, made: Merchant) -> list[str]:
     gone = [m["agent"] for m in before.mandates if m["agent"] not in agents]
     texts = [
         f"--{name.replace('_', '-')}"
-        for name in ("owner_id", "phone", "phone_changed", "credit_code", "address")
+        for name in (
+            *("owner_id", "phone", "phone_changed", "credit_code", "address"),
+            *("papers", "turnover"),
+        )
         if getattr(before, name) and not getattr(made, name)
     ]
     return [*texts, *(f"--mandate {agent}" for agent in gone)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 SECONDS = click.FloatRange(0, 86400)
+SUBJECTS = ("micro", "individual", "enterprise", "government", "other")
 
 
 class _Shaped(click.ParamType[str]):
@@ -61,6 +63,33 @@ class PhoneNumber(_Shaped):
     ) -> str:
         bare = re.sub(r"[ ()-]", "", str(value))
         return super().convert(bare, param, ctx) if bare else ""
+
+
+class Yuan(_Shaped):
+    """An amount, with at most two decimals."""
+
+    name = "yuan"
+    shape = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
+    message = _("usage.yuan")
+
+
+class Limit(_Shaped):
+    """An amount, and the last day of one that is temporary."""
+
+    name = "yuan"
+    shape = re.compile(Yuan.shape.pattern + r"(:[0-9]{4}-[0-9]{2}-[0-9]{2})?")
+    message = _("usage.limit")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = super().convert(value, param, ctx)
+        _yuan, _colon, day = text.partition(":")
+        try:
+            _until = date.fromisoformat(day) if day else None
+        except ValueError:
+            self.fail(self.message, param, ctx)
+        return text
 
 
 class Reference(_Shaped):

@@ -283,20 +283,14 @@ class Rehearsal:
         people = (self.technician, self.approver)
         with Twin(self.folder / "twin", facts, text, people, clock) as twin:
             actor = Actor(self.console, twin.answers())
-            twin.register(Unasked(), self._subject(place, facts.mid), self.means.agent)
+            subject = place.subject(facts.mid) or _ASSUMED_SUBJECT
+            twin.register(Unasked(), subject, self.means.agent)
             steps = _Course(twin, actor, self.means).steps(*people)
             for number, step in enumerate(steps, 1):
                 self.console.tell("rehearse.step", number=number, title=step.title)
                 if not self._played(step, actor):
                     break
             return steps
-
-    def _subject(self, place: FieldPlace, mid: str) -> str:
-        """The real merchant's type, where the office has told it."""
-        try:
-            return place.terminal_list(mid).subject or _ASSUMED_SUBJECT
-        except CheckFailed:
-            return _ASSUMED_SUBJECT
 
     def _played(self, step: Played, actor: Actor) -> bool:
         if self._is_guarded(step.who):

@@ -231,8 +231,11 @@ class Twin:
         session = self.office(person)
         scope = {"scope": "settlement account", "until": FOREVER}
         mandates = ({"agent": agent, **scope},) if agent else ()
+        papers = "".join(session.place.profile.account.papers[:1])
         known = Merchant(
-            self.facts.mid, subject, NAME, OPERATOR, MOBILE, mandates=mandates
+            *(self.facts.mid, subject, NAME, OPERATOR, MOBILE),
+            mandates=mandates,
+            papers=papers,
         )
         register_merchant(session.place, known)
         fetch_terminals(session, self.facts.mid, None)

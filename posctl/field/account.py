@@ -27,7 +27,7 @@ from posctl.model.canonical import Json, canonical
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed
 from posctl.model.idnumber import IdNumber
-from posctl.model.names import JOINED, SIGNED, UNSIGNED
+from posctl.model.names import JOINED, SIGNED, UNSIGNED, size
 from posctl.model.profile import Ask
 from posctl.store.sealing import binding, seal
 from protocols.carddata import Kind
@@ -215,6 +215,18 @@ def _name(place: FieldPlace, text: str) -> str:
     return name
 
 
+def _holder(place: FieldPlace, text: str) -> str:
+    """As the account has it; never cut to what the provider's field holds (R26)."""
+    return _fitting(place, _name(place, text))
+
+
+def _fitting(place: FieldPlace, name: str) -> str:
+    limit = place.profile.account.name_bytes
+    if size(name) > limit:
+        raise CheckFailed("name.long", size=size(name), limit=limit)
+    return name
+
+
 def _id_number(place: FieldPlace, text: str) -> str:
     """The holder's, of age on the day (R13)."""
     today = place.clock.now().astimezone(place.profile.zone).date()
@@ -230,16 +242,23 @@ _ASKS: dict[Ask, tuple[Check, bool]] = {
     "mobile": (_mobile, True),
     "bank": (_name, False),
     "area": (_area, False),
-    "holder": (_name, False),
+    "holder": (_holder, False),
     "id_number": (_id_number, True),
 }
 """What a profile may ask for: its check, and whether it is typed unseen."""
 
 
-def _ask_all(place: FieldPlace) -> dict[str, str]:
-    """The profile's, in its order (R4)."""
+def _asks(place: FieldPlace, order: Order) -> tuple[Ask, ...]:
+    """The profile's, in its order (R4); and the holder of a company's account, which no
+    chip tells, where names are compared (R26)."""
+    asks = place.profile.account.asks
+    unknown = order.account_type == CORPORATE and "same_name" in order.steps
+    return (*asks, "holder") if unknown and "holder" not in asks else asks
+
+
+def _ask_all(place: FieldPlace, order: Order) -> dict[str, str]:
     answers = {}
-    for name in place.profile.account.asks:
+    for name in _asks(place, order):
         check, secret = _ASKS[name]
 
         def checked(text: str, check: Check = check) -> str:
@@ -271,7 +290,7 @@ def take_account(
 
     Raises:
         SameAccount: ``account.same``; recorded, the order ends there.
-        CheckFailed: an answer that stayed wrong.
+        CheckFailed: an answer that stayed wrong; ``name.long``, of a chip.
     """
     order = journal.order
     new = read()
@@ -279,8 +298,8 @@ def take_account(
     if old is not None and old == new.number:
         journal.append("order.needless", {"reason": "account.same"})
         raise SameAccount("account.same", number=new.number.masked)
-    answers = _ask_all(place)
-    place.holder_name = answers.get("holder") or new.holder
+    answers = _ask_all(place, order)
+    place.holder_name = _fitting(place, answers.get("holder") or new.holder)
     place.bank_name = f"{answers.get('bank', '')} {answers.get('area', '')}".strip()
     return _seal(place, journal, new, old, answers)
 

@@ -23,6 +23,7 @@ from posctl.field.account import (
     type_card,
     type_corporate,
 )
+from posctl.field.advice import ReceivingLimit
 from posctl.field.backup import back_up
 from posctl.field.look import IdentityMismatch, Look, look, open_driver
 from posctl.field.pictures import known_means
@@ -52,7 +53,8 @@ class Means:
 
     ``card_wait`` is how many seconds a card may take to be inserted; ``merchant``
     whose terminal it must be, if the technician said so; ``agent`` who acts for it;
-    ``bin_table`` tells a typed card's kind. A resumed order takes from the first run
+    ``bin_table`` tells a typed card's kind; ``limit`` what the new account may receive.
+    A resumed order takes from the first run
     what is not given again.
     """
 
@@ -66,6 +68,7 @@ class Means:
     corporate: bool = False
     agent: str | None = None
     bin_table: Path | None = None
+    limit: ReceivingLimit | None = None
 
     def to_json(self) -> Json:
         pictures = str(self.pictures.resolve()) if self.pictures else None
@@ -76,10 +79,12 @@ class Means:
             "merchant": self.merchant,
             "agent": self.agent,
             "bin_table": str(self.bin_table.resolve()) if self.bin_table else None,
+            "limit": str(self.limit) if self.limit else None,
         }
 
     def filled(self, remembered: Json) -> Means:
         pictures, table = remembered.get("pictures"), remembered.get("bin_table")
+        limit = remembered.get("limit")
         return replace(
             self,
             reader=self.reader or remembered.get("reader"),
@@ -88,6 +93,7 @@ class Means:
             merchant=self.merchant or remembered.get("merchant"),
             agent=self.agent or remembered.get("agent"),
             bin_table=self.bin_table or (Path(table) if table else None),
+            limit=self.limit or (ReceivingLimit.parse(limit) if limit else None),
         )
 
 
@@ -389,7 +395,7 @@ def _propose_step(
     place: FieldPlace, journal: Journal, driver: TerminalDriver, means: Means
 ) -> None:
     context = Context(place, journal, driver, means.pictures, means.agent)
-    propose(place, journal, run_stage(context, Stage.ACCOUNT))
+    propose(place, journal, run_stage(context, Stage.ACCOUNT), means.limit)
 
 
 _STEPS: dict[str, Step] = {

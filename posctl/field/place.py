@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Mandate:
 @dataclass(frozen=True)
 class TerminalList:
     """The merchant's terminal numbers as the provider gave them to the office, and what
-    the office knows of it: its type, and who may act for it."""
+    the office knows of it: its type, its owner's kind of document (``""``: not known),
+    and who may act for it."""
 
     mid: str
     tids: tuple[str, ...]
@@ -44,6 +46,9 @@ class TerminalList:
     mandates: tuple[Mandate, ...] = ()
     newest: tuple[str, str] = ("", "")
     """The merchant's last effective order, by whichever laptop, and since when."""
+    papers: str = ""
+    turnover: Decimal | None = None
+    """What the merchant is expected to take a day, in yuan."""
 
     @property
     def moment(self) -> datetime:
@@ -92,6 +97,13 @@ class FieldPlace(Place):
             raise CheckFailed("list.old", mid=mid, fetched=found.fetched)
         return found
 
+    def subject(self, mid: str) -> str:
+        """The merchant's type; ``""`` where the office has not told it."""
+        try:
+            return self.terminal_list(mid).subject or ""
+        except CheckFailed:
+            return ""
+
     def _checked_list(self, path: Path) -> TerminalList:
         now = self.clock.now()
         try:
@@ -108,8 +120,10 @@ class FieldPlace(Place):
                 body.get("subject"),
                 tuple(Mandate(**mandate) for mandate in body.get("mandates", ())),
                 _newest(body.get("effective")),
+                str(body.get("papers", "")),
+                Decimal(body["turnover"]) if body.get("turnover") else None,
             )
-        except (UsageError, KeyError, TypeError):
+        except (UsageError, KeyError, TypeError, InvalidOperation):
             raise CheckFailed("list.damaged", path=str(path)) from None
         if signer.role != APPROVER:
             raise CheckFailed("signature.role", role=signer.role, needed=APPROVER)

@@ -11,6 +11,7 @@ from posctl.change import orderfile
 from posctl.change.journal import Journal
 from posctl.change.order import Order
 from posctl.change.orderfile import SealedDocument
+from posctl.field.advice import ReceivingLimit, advise
 from posctl.field.place import FieldPlace, Session
 from posctl.model.canonical import Json
 from posctl.model.clock import stamp
@@ -23,15 +24,20 @@ NOT_KEPT = "(not kept on this machine: look at the card)"
 NOT_KNOWN = "(not known: the number was typed)"
 
 
-def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
+def propose(
+    place: FieldPlace,
+    journal: Journal,
+    steps: Json,
+    limit: ReceivingLimit | None = None,
+) -> Order:
     """The confirmation screen (R44); then the order is valid for some days (R34).
+    ``limit``: what the bank lets the new account receive, if somebody told it.
 
     Raises:
         Declined: ``propose.declined``; the order stays as it is.
     """
     order, profile = journal.order, place.profile
-    for advice in profile.advice:
-        place.person.tell("propose.advice", advice=advice)
+    advised = advise(place, order, limit)
     place.person.tell("propose.terms", terms=profile.terms.text)
     try:
         asked = _confirm(place, order)
@@ -46,7 +52,7 @@ def propose(place: FieldPlace, journal: Journal, steps: Json) -> Order:
             "terms_sha256": profile.terms.sha256,
             "fee_accepted": str(profile.fees.total),
             "word_typed": asked,
-            "advice": list(profile.advice),
+            **advised,
         },
     )
 

@@ -76,6 +76,6 @@ def _may_stand_for(a: str, b: str) -> bool:
     return bool(_RARE.fullmatch(a)) or _VARIANTS.get(a) == b
 
 
-def fits(name: str, limit: int) -> bool:
-    """Whether it fits a device's field of ``limit`` bytes (GB 18030)."""
-    return len(name.encode("gb18030")) <= limit
+def size(name: str) -> int:
+    """Bytes in GB 18030, as devices count them."""
+    return len(name.encode("gb18030"))

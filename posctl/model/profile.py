@@ -30,6 +30,9 @@ Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
 Subject = Literal["micro", "individual", "enterprise", "government", "other"]
 AccountKind = Literal["card", "corporate"]
 Channel = Literal["device", "app", "web", "counter", "agent"]
+Paper = Literal["resident", "permanent", "hkmt", "passport", "other"]
+"""What the owner proved himself with: a resident identity card, a foreigner's permanent
+one, a permit or pass of Hong Kong, Macao and Taiwan, a passport, another."""
 OtherWay = Literal["app", "web", "counter", "agent"]
 Checker = Literal["office", "merchant", "colleague"]
 Ask = Literal["branch", "mobile", "bank", "area", "holder", "id_number"]
@@ -79,22 +82,30 @@ class IdentityRules(Table, frozen=True):
 class AccountRules(Table, frozen=True):
     """``old``: whether the old number is asked for. ``asks``: what else the provider's
     call needs. ``types``: which accounts a merchant of each type may have; ``classes``:
-    which classes of a person's account, where the step of that name is made (R13)."""
+    which classes of a person's account, where the step of that name is made (R13).
+    ``least_age`` of the holder in years, where his ID number is asked for; ``papers``:
+    with which document of its owner's a merchant may change its account here; none:
+    any. ``name_bytes``: what the provider's field for the holder's name holds, in GB
+    18030 (R26)."""
 
     old: Literal["required", "not used"]
     asks: tuple[Ask, ...]
-    least_age: Count
     types: dict[Subject, tuple[AccountKind, ...]]
+    least_age: Count = 0
+    papers: tuple[Paper, ...] = ()
+    name_bytes: Positive = 400
     classes: tuple[Literal["I", "II", "III"], ...] = ()
 
 
 class Document(Table, frozen=True):
     """A picture the provider wants: its kind there, what people call it, for which
-    account, and whether it has a date of expiry."""
+    account, of merchants of which types (none: of all), and whether it has a date of
+    expiry."""
 
     kind: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z_-]{1,32}$")]
     label: str
     account: Literal["card", "corporate", "any"] = "any"
+    merchants: tuple[Subject, ...] = ()
     expires: bool = False
 
 
@@ -281,6 +292,12 @@ class Profile(Table, frozen=True, kw_only=True):
             raise ValueError("terminal.clock: missing, the step clock needs it")
         if "account_class" in steps and not self.account.classes:
             raise ValueError("account.classes: missing, account_class needs them")
+        if self.account.least_age and "id_number" not in self.account.asks:
+            raise ValueError("account.least_age: needs id_number in account.asks")
+        if self.account.papers and "eligibility" not in steps:
+            raise ValueError("account.papers: needs the step eligibility")
+        if any(d.merchants for d in self.documents) and "eligibility" not in steps:
+            raise ValueError("documents.merchants: needs the step eligibility")
         for step in steps:
             needs = NEEDS.get(step, frozenset())
             if not needs <= set(self.account.asks):
@@ -314,12 +331,33 @@ class Profile(Table, frozen=True, kw_only=True):
             holidays=tuple((h.first, h.last) for h in rules.holidays),
         )
 
-    def documents_for(self, account: str) -> tuple[Document, ...]:
-        return tuple(d for d in self.documents if d.account in ("any", account))
+    def documents_for(self, account: str, merchant: str) -> tuple[Document, ...]:
+        """What a merchant of that type needs for that kind of account (R7)."""
+        return tuple(
+            d
+            for d in self.documents
+            if d.account in ("any", account)
+            and (not d.merchants or merchant in d.merchants)
+        )
 
     def accounts_for(self, subject: str) -> tuple[str, ...]:
         """Which accounts a merchant of this type may have."""
         return next((a for s, a in self.account.types.items() if s == subject), ())
+
+    def check_papers(self, mid: str, papers: str) -> None:
+        """Whether a merchant whose owner has this document may change it here (R13).
+
+        Raises:
+            CheckFailed: ``eligibility.no_papers``: not known; ``eligibility.papers``.
+        """
+        allowed = self.account.papers
+        if allowed and not papers:
+            raise CheckFailed("eligibility.no_papers", mid=mid)
+        if allowed and papers not in allowed:
+            listed, channel = ", ".join(allowed), self.bind_channels[0]
+            raise CheckFailed(
+                "eligibility.papers", papers=papers, allowed=listed, channel=channel
+            )
 
     def notices_at(self, now: datetime) -> tuple[ProviderNotice, ...]:
         """Those in force at a moment."""

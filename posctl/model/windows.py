@@ -32,23 +32,28 @@ class Windows:
     holidays: tuple[tuple[date, date], ...] = ()
 
     def check(self, now: datetime) -> None:
-        """Raises ClosedNow ``window.closed`` with the next opening."""
+        """Raises ClosedNow ``window.closed`` with the next opening;
+        ``window.closed_long``."""
         opens = self.next_opening(now)
         if opens != now:
             local = opens.astimezone(self.zone)
             raise ClosedNow("window.closed", opens=f"{local:%Y-%m-%d %H:%M %Z}")
 
     def next_opening(self, now: datetime) -> datetime:
-        """``now``, or the first moment after it at which a change fits in."""
-        start, last = now, now + _LONGEST_SEARCH
-        while start < last:
+        """``now``, or the first moment after it at which a change fits in.
+
+        Raises:
+            ClosedNow: ``window.closed_long``: there is none in sixty days.
+        """
+        start = now
+        while start < now + _LONGEST_SEARCH:
             end = start + self.estimated
             around = self._closed_around(start)
             blocks = [b for a, b in around if start < b and end > a]
             if not blocks:
-                break
+                return start
             start = max(blocks)
-        return start
+        raise ClosedNow("window.closed_long", days=_LONGEST_SEARCH.days)
 
     def next_slot(self, now: datetime) -> datetime:
         """As ``next_opening``, and not on a holiday."""

@@ -21,6 +21,7 @@ from posctl.model.errors import CheckFailed, LinkFailed, Refused
 from posctl.office.account import OpenedAccount, open_account
 from posctl.office.merchant import CALL_SECONDS
 from posctl.office.place import Session
+from posctl.office.registry import find_merchant
 from posctl.providers import (
     AccountType,
     ApplicationStatus,
@@ -235,7 +236,9 @@ class Application:
         """Exactly the profile's documents, each as it was checked and approved."""
         media = {d["kind"]: d["type"] for d in order.documents}
         sealed = self.place.file_of(order.number).documents
-        rules = self.place.profile.documents_for(order.account_type)
+        merchant = find_merchant(self.place, order.mid)
+        subject = merchant.subject if merchant else ""
+        rules = self.place.profile.documents_for(order.account_type, subject)
         wanted = sorted(d.kind for d in rules)
         if sorted(item.kind for item in sealed) != wanted or sorted(media) != wanted:
             raise CheckFailed("document.others", order=order.number)

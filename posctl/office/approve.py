@@ -33,7 +33,7 @@ from posctl.office.account import OpenedAccount, account_id, open_account
 from posctl.office.doubts import accept_doubts
 from posctl.office.place import Session
 from posctl.office.receipt import finish
-from posctl.office.recheck import check_accepted, check_facts
+from posctl.office.recheck import agent_of, check_accepted, check_facts
 from posctl.office.steps import Context, run_again, run_stage
 from posctl.office.steps.same_name import grade_of, is_other_holder
 from posctl.store import keys
@@ -138,7 +138,7 @@ def _within(session: Session, number: str, step: ApprovalStep) -> Order:
 def _approve(session: Session, journal: Journal) -> Order:
     account, found = _verified(session, journal)
     steps, operator = found["steps"], session.operator
-    _ask(session, journal.order, account, steps)
+    _ask(session, journal, account, steps)
     digest = approval_digest(journal.order, name_grade=grade_of(steps))
     proof = operator.sign(PURPOSE, digest)
     return _record(session, journal, account, found, proof, operator.name)
@@ -322,9 +322,11 @@ def _last(journal: Journal, kind: str) -> Json:
     return last_payload(journal.log, journal.number, kind)
 
 
-def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) -> None:
+def _ask(
+    session: Session, journal: Journal, account: OpenedAccount, steps: Json
+) -> None:
     """The last four digits come from the paper before him, not from the screen."""
-    person = session.place.person
+    person, order = session.place.person, journal.order
     person.tell(
         "approve.shown",
         order=order.number,
@@ -339,6 +341,7 @@ def _ask(session: Session, order: Order, account: OpenedAccount, steps: Json) ->
         or "-",
         fee=order.fee,
         maker=order.operator,
+        agent=agent_of(journal) or "-",
         source=order.source,
         kind=order.kind,
         kind_by=order.kind_by or "-",

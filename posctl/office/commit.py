@@ -450,7 +450,8 @@ def expire(session: Session) -> list[str]:
     def end(number: str) -> bool:
         order = place.journal(number).order
         may = order.state in TRANSITIONS["order.expired"] and not order.committed
-        if not may or order.holder is not place.holder or order.effect:
+        undecided = order.effect not in (None, "apply")
+        if not may or order.holder is not place.holder or undecided:
             return False
         if place.clock.now() <= valid_until(session, place.journal(number)):
             return False
@@ -462,6 +463,8 @@ def expire(session: Session) -> list[str]:
 
 def _expire(session: Session, journal: Journal) -> Order:
     _check_unsigned(session, journal.order)
+    if journal.order.effect == "apply":  # it takes no effect unsigned
+        journal.append("apply.void", {"given_up": journal.order.request_seq})
     return journal.append("order.expired", {"reason": "order.expired"})
 
 

@@ -70,4 +70,6 @@ def _registered(session: Session, mid: str) -> Json:
     merchant = find_merchant(session.place, mid)
     if merchant is None:
         return {}
-    return {"subject": merchant.subject, "mandates": list(merchant.mandates)}
+    told = {"subject": merchant.subject, "mandates": list(merchant.mandates)}
+    more = {"papers": merchant.papers, "turnover": merchant.turnover}
+    return told | {name: text for name, text in more.items() if text}

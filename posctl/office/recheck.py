@@ -27,11 +27,12 @@ def check_accepted(session: Session, journal: Journal) -> None:
 
 def check_facts(session: Session, journal: Journal) -> None:
     """The documents are still good; the merchant still has the type that may have this
-    account; whoever acted for it may still (R7, R13, R15).
+    account, and its documents; whoever acted for it may still (R7, R13, R15).
 
     Raises:
-        CheckFailed: ``document.expired``, ``eligibility.changed``, ``mandate.missing``,
-            ``mandate.scope``, ``mandate.ended``.
+        CheckFailed: ``document.expired``, ``document.merchant``,
+            ``eligibility.changed``, ``eligibility.papers``, ``eligibility.no_papers``,
+            ``mandate.missing``, ``mandate.scope``, ``mandate.ended``.
     """
     place = session.place
     today = place.clock.now().astimezone(place.profile.zone).date()
@@ -66,13 +67,25 @@ def _check_type(session: Session, journal: Journal, merchant: Merchant) -> None:
             account=order.account_type,
             allowed=", ".join(allowed) or "-",
         )
+    profile, subject = session.place.profile, merchant.subject
+    profile.check_papers(merchant.mid, merchant.papers)
+    wanted = {d.kind for d in profile.documents_for(order.account_type, subject)}
+    if "documents" in order.steps and wanted != {d["kind"] for d in order.documents}:
+        listed = ", ".join(sorted(wanted)) or "-"
+        raise CheckFailed("document.merchant", subject=subject, wanted=listed)
+
+
+def agent_of(journal: Journal) -> str | None:
+    """Who acted for the merchant in the field; None: its owner himself."""
+    passed = last_payload(journal.log, journal.number, "preflight.passed")
+    agent: str | None = passed["steps"].get("mandate", {}).get("agent")
+    return agent
 
 
 def _check_agent(journal: Journal, merchant: Merchant, today: date) -> None:
     if "mandate" not in journal.order.steps:
         return
-    passed = last_payload(journal.log, journal.number, "preflight.passed")
-    agent = passed["steps"].get("mandate", {}).get("agent")
+    agent = agent_of(journal)
     if agent is not None:
         known = [Terms(**mandate) for mandate in merchant.mandates]
         good_until(known, agent, merchant.mid, today)

@@ -17,7 +17,8 @@ class Merchant:
     number on file, ``phone_changed`` the day it last changed, or ``""``; a mandate is
     agent, scope and last day; ``owner_id`` is the keyed hash of the owner's ID number,
     or ``""``; ``credit_code`` the company's (GB 32100), or ``""``; ``address``: where
-    its terminals are, or ``""``."""
+    its terminals are, or ``""``; ``papers``: what its owner proved himself with;
+    ``turnover``: what it is expected to take a day, in yuan."""
 
     mid: str
     subject: str
@@ -29,6 +30,8 @@ class Merchant:
     owner_id: str = ""
     credit_code: str = ""
     address: str = ""
+    papers: str = ""
+    turnover: str = ""
 
 
 def _path(place: OfficePlace, mid: str) -> Path:

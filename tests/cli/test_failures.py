@@ -15,8 +15,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import serial
@@ -370,7 +372,11 @@ def test_a_provider_that_is_busy(site: Site, lang: str) -> None:
 @pytest.mark.req("R47")
 @both
 def test_a_window_that_is_closed(site: Site, tmp_path: Path, lang: str) -> None:
-    text = example("emulator").replace("closed = []", "closed = [[00:00:00, 00:00:00]]")
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    around = [f"{now + timedelta(hours=h):%H:%M:%S}" for h in (-2, 2)]
+    text = example("emulator").replace(
+        "closed = []", f"closed = [[{', '.join(around)}]]"
+    )
     (tmp_path / "shut.toml").write_text(text, "utf-8")
     options = setup_options(site.bench)
     options[options.index("emulator")] = str(tmp_path / "shut.toml")

@@ -13,7 +13,7 @@ from posctl.store.profiles import example, parse
 
 ASKED = {
     STEPS: STEPS.rstrip() + ' "account_class",\n',
-    "least_age = 18": 'least_age = 18\nclasses = ["I"]',
+    "[account.types]": 'classes = ["I"]\n\n[account.types]',
 }
 
 
@@ -58,7 +58,7 @@ def test_a_class_that_nobody_tells_is_not_guessed(
 
 @pytest.mark.req("R4", "R13")
 def test_which_classes_are_taken_is_the_profiles(changed: Changed) -> None:
-    both = {"least_age = 18": 'least_age = 18\nclasses = ["I", "II"]'}
+    both = {"[account.types]": 'classes = ["I", "II"]\n\n[account.types]'}
     site = changed({**ASKED, **both})
     approve(site, proposed(site), "II", NEW_NUMBER[-4:]).ok()
 

@@ -190,5 +190,5 @@ def test_the_commit_looks_at_the_window_again(site: Site) -> None:
     late.place.profile = replace(late.place.profile, windows=windows)
     with pytest.raises(ClosedNow) as caught:
         commit.commit(late, number, 1.0)
-    assert caught.value.code == "window.closed"
+    assert caught.value.code == "window.closed_long"  # no day is left
     assert site.run("orders", "show", number).ok()["state"] == "APPROVED"

@@ -16,6 +16,7 @@ from posctl.cli.console import Console
 from posctl.cli.devices import choose_port, remember_shop
 from posctl.cli.options import (
     SECONDS,
+    Limit,
     NewFile,
     home_option,
     merchant_option,
@@ -74,6 +75,13 @@ def _means_options(shop: Callable[[F], F]) -> Callable[[F], F]:
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help=_("option.bin_table"),
+        ),
+        click.option(
+            "--receiving-limit",
+            "limit",
+            metavar="YUAN[:DAY]",
+            type=Limit(),
+            help=_("option.receiving_limit"),
         ),
     )
     return made
@@ -175,10 +183,13 @@ def _field_resume(
 
 def _means(profile: Profile, given: dict[str, Any]) -> Means:
     """Of a terminal without a cable nobody asks the port."""
+    from posctl.field.advice import ReceivingLimit
     from posctl.field.course import Means
     from posctl.field.label import ADDRESS
 
     others = {name: value for name, value in given.items() if name != "port"}
+    limit = others.get("limit")
+    others["limit"] = ReceivingLimit.parse(limit) if limit else None
     by_label = profile.terminal.protocol == ADDRESS
     address = ADDRESS if by_label else choose_port(given["port"])
     return Means(address=address, **others)

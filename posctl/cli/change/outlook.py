@@ -14,6 +14,7 @@ from posctl.cli.command import command
 from posctl.cli.console import Console
 from posctl.cli.devices import look_at
 from posctl.cli.options import (
+    SUBJECTS,
     home_option,
     merchant_option,
     operator_option,
@@ -82,20 +83,32 @@ def _closed(profile: Profile) -> list[str]:
 
 @command(change, "checklist", "help.change.checklist")
 @click.option("--corporate", is_flag=True, help=_("option.corporate"))
+@click.option("--subject", type=click.Choice(SUBJECTS), help=_("option.subject"))
 @profile_option
 @home_option
 def checklist(
-    console: Console, home: Path, profile: str | None, corporate: bool
+    console: Console,
+    home: Path,
+    profile: str | None,
+    corporate: bool,
+    subject: str | None,
 ) -> Json:
-    """Everything that will be wanted, before anything is typed (R7)."""
+    """Everything that will be wanted, before anything is typed (R7). Without the
+    merchant's type: the documents that are wanted of every merchant."""
     found = profile_to_read_with(console, home, profile)
     account = "corporate" if corporate else "card"
     caps, fees, unused = found.caps, found.fees, found.not_used
     return {
         "account": account,
+        "subject": subject,
+        "accounts_allowed": list(found.accounts_for(subject)) if subject else None,
+        "papers": list(found.account.papers),
+        "classes": list(found.account.classes),
+        "least_age": found.account.least_age,
         "channels": list(found.channels),
         "labels": found.labels,
-        "documents": documents(found, account),
+        "documents": documents(found, account, subject or ""),
+        "largest_bytes": found.pictures.largest_bytes,
         "asks": list(found.account.asks),
         "old_account": found.account.old,
         "not_used": {
@@ -106,14 +119,18 @@ def checklist(
         "steps": list(found.verification.steps),
         "checkers": list(found.verification.checkers),
         "cooling_hours": found.verification.cooling_hours,
+        "cooling_hours_other_holder": found.verification.cooling_hours_other_holder,
         "fee": str(fees.total),
         "fees": {"change": fees.change, "service": fees.service}
         | {"deposit": fees.deposit},
         "merchants_per_account": caps.merchants_per_account,
         "open_per_technician": caps.open_per_technician,
         "days_between_changes": caps.days_between_changes,
+        "days_after_phone_change": caps.days_after_phone_change,
         "valid_days": found.order.valid_days,
         "closed": _closed(found),
+        "closures": _closures(found),
+        "holidays": [f"{h.first} - {h.last}" for h in found.windows.holidays],
         "time_zone": found.windows.timezone,
         "terms": found.terms.text,
         "advice": list(found.advice),
@@ -122,10 +139,17 @@ def checklist(
     }
 
 
-def documents(profile: Profile, account: str) -> list[Json]:
-    """What is wanted for an account of that kind."""
-    wanted = profile.documents_for(account)
-    return [{"kind": d.kind, "label": d.label} for d in wanted]
+def _closures(profile: Profile) -> list[str]:
+    return [
+        f"{c.begins:%Y-%m-%d %H:%M} - {c.ends:%Y-%m-%d %H:%M}: {c.why}"
+        for c in profile.windows.closures
+    ]
+
+
+def documents(profile: Profile, account: str, subject: str) -> list[Json]:
+    """What is wanted for an account of that kind, of a merchant of that type."""
+    wanted = profile.documents_for(account, subject)
+    return [{"kind": d.kind, "label": d.label, "expires": d.expires} for d in wanted]
 
 
 @command(change, "bind", "help.change.bind")
@@ -161,7 +185,9 @@ def bind(
         "channels": list(profile.bind_channels),
         "menus": profile.menus,
         "contacts": profile.contacts,
-        "documents": documents(profile, "corporate" if corporate else "card"),
+        "documents": documents(
+            profile, "corporate" if corporate else "card", place.subject(found.mid)
+        ),
     }
 
 

@@ -19,7 +19,12 @@ from posctl.cli.options import (
     order_argument,
     order_file_option,
 )
-from posctl.cli.people import field_session, find_in_place, office_session
+from posctl.cli.people import (
+    field_place,
+    field_session,
+    find_in_place,
+    office_session,
+)
 from posctl.cli.text.messages import _
 from posctl.cli.views import order_view, say_found, what_next
 from posctl.model.canonical import Json
@@ -166,6 +171,7 @@ def handoff(console: Console, home: Path, operator: str | None, number: str) -> 
     order = _roll_back(console, home, operator, number)
     place, _order = find_in_place(console, home, number)
     profile = place.profile
+    subject = field_place(console, home).subject(order.mid)
     console.tell("handoff.closed", order=number)
     return {
         "order": number,
@@ -177,5 +183,5 @@ def handoff(console: Console, home: Path, operator: str | None, number: str) -> 
         "channels": [c for c in profile.channels if c != "device"] or ["counter"],
         "menus": profile.menus,
         "contacts": profile.contacts,
-        "documents": documents(profile, order.account_type),
+        "documents": documents(profile, order.account_type, subject),
     }

@@ -206,6 +206,11 @@ MESSAGES: dict[str, str] = {
     " reader listen on all addresses of this machine.",
     "option.tid": "Of this terminal of the merchant.",
     "option.subject": "Type of the merchant.",
+    "option.papers": "What its owner proved himself with: resident ID, a"
+    " foreigner's permanent ID, a permit of Hong Kong, Macao or Taiwan, passport.",
+    "option.turnover": "What it is expected to take a day.",
+    "option.receiving_limit": "What the bank lets the new account receive a day, and"
+    " the last day of a temporary limit.",
     "option.merchant_name": "Name of the company or shop.",
     "option.owner": "Name of its legal person.",
     "option.owner_id": "Ask for his ID number too; only a keyed hash is kept.",
@@ -233,6 +238,8 @@ MESSAGES: dict[str, str] = {
     " asking.",
     "option.role": "What NAME may do: propose, or approve.",
     "option.freeze_reason": "Why it is frozen.",
+    "usage.yuan": "not an amount in yuan, as 3500.00",
+    "usage.limit": "not an amount in yuan, as 3500.00 or 3500.00:2027-06-30",
     "usage.order": "an order's number looks like AB2C-D3E4F; `posctl orders list`"
     " lists them",
     "usage.shop": "there is no shop {shop}; there are: {known}. `posctl change run`"
@@ -303,7 +310,8 @@ MESSAGES: dict[str, str] = {
     "\n  Typing the word accepts fee and terms.",
     "change.you_may_leave": "submitted to the office as order {order}: you may leave",
     "merchant.fetched": "merchant {mid}: terminals {tids}",
-    "approve.shown": "\n  order     {order}, proposed by {maker}"
+    "approve.shown": "\n  order     {order}, proposed by {maker}; for the merchant:"
+    " {agent}"
     "\n  merchant  {mid}, terminal {tid}\n  from      {old}\n  to        {new}"
     "\n  name      {name} ({holder_by})\n  branch    {branch}\n  fee       {fee} yuan"
     "\n  number    {source}; check digit {check_digit}"
@@ -378,6 +386,12 @@ MESSAGES: dict[str, str] = {
     "word.next": "next:",
     "word.frames": "last frames on the line, numbers masked:",
     "propose.advice": "advice: {advice}",
+    "advice.limit_unknown": "advice: the merchant is expected to take {expected} yuan a"
+    " day: ask the bank whether the new account may receive as much",
+    "advice.limit_low": "advice: the new account may receive {limit} yuan a day, the"
+    " merchant is expected to take {expected}: the bank may send back what is above",
+    "advice.limit_ends": "advice: that limit of {limit} yuan is temporary and ends on"
+    " {until}: ask the bank what holds after it",
     "terminal.clock_warning": "warning: the terminal's clock is {minutes} minutes off",
     "notice.shown": "notice until {ends}: {text}",
     "windows.holiday": "a holiday begins on {first} and ends on {last}: nobody"
@@ -525,6 +539,7 @@ _CODED = frozenset(
         *("name", "reason", "check_digit", "tag", "happened", "label"),
         *("grade", "name_grade", "chip_grade", "link", "holder_by"),
         *("steps", "asks", "channels", "checkers", "account", "old_account"),
+        *("subject", "papers", "accounts_allowed"),
     }
 )
 """Parameters and parts of results whose values are words of ours."""

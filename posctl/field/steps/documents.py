@@ -16,7 +16,8 @@ FOREVER = "9999-12-31"
 def run(context: Context) -> Json:
     """Raises CheckFailed ``document.missing``, ``.size``, ``.type``, ``.expired``."""
     place, order = context.place, context.journal.order
-    wanted = place.profile.documents_for(order.account_type)
+    subject = place.subject(order.mid)
+    wanted = place.profile.documents_for(order.account_type, subject)
     pictures = find_pictures(place, wanted, context.pictures)
     limit = place.profile.pictures.largest_bytes
     if wanted:

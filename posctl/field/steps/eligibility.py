@@ -1,4 +1,5 @@
-"""Which account a merchant of this type may have (R13)."""
+"""Which account a merchant of this type may have, and with which document of its
+owner's it may change its account here (R13)."""
 
 from __future__ import annotations
 
@@ -16,14 +17,17 @@ _REFUSALS = {
 
 
 def run(context: Context) -> Json:
-    """Raises CheckFailed ``eligibility.unknown``, or with its own code for each type of
-    merchant: ``eligibility.micro`` and so on."""
+    """Raises CheckFailed ``eligibility.unknown``, ``eligibility.papers``,
+    ``eligibility.no_papers``, or with its own code for each type of merchant:
+    ``eligibility.micro`` and so on."""
     order = context.journal.order
-    subject = context.place.terminal_list(order.mid).subject
+    found = context.place.terminal_list(order.mid)
+    subject = found.subject
     if subject is None:
         raise CheckFailed("eligibility.unknown", mid=order.mid)
     allowed = context.place.profile.accounts_for(subject)
     if order.account_type not in allowed:
         account, words = order.account_type, ", ".join(allowed) or "-"
         raise CheckFailed(_REFUSALS[subject], account=account, allowed=words)
+    context.place.profile.check_papers(order.mid, found.papers)
     return {"subject": subject, "account": order.account_type}

@@ -51,6 +51,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "check the merchant number",
     ),
     "window.closed": ("closed now; opens {opens}", "come back then"),
+    "window.closed_long": (
+        "the profile's windows leave no time for a change within {days} days",
+        "ask the provider; posctl change plan shows the windows",
+    ),
     "document.missing": (
         "document {kind} is missing: {path}",
         "take the picture and save it under that name",

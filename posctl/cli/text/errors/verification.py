@@ -80,6 +80,22 @@ ERRORS: dict[str, tuple[str, str]] = {
         " own; allowed: {allowed}",
         "posctl change rollback {order}, then begin anew",
     ),
+    "eligibility.papers": (
+        "a merchant whose owner has these papers ({papers}) may not change its account"
+        " here; allowed: {allowed}",
+        "go to the provider by: {channel}; or the office corrects what it knows: posctl"
+        " merchant register --papers",
+    ),
+    "eligibility.no_papers": (
+        "what the owner of merchant {mid} proved himself with is not known",
+        "the office: posctl merchant register {mid} --papers TYPE, then posctl merchant"
+        " fetch {mid}",
+    ),
+    "document.merchant": (
+        "a merchant of type {subject} needs other documents than the order has:"
+        " {wanted}",
+        "posctl change rollback, then begin anew",
+    ),
     "document.expired": ("{label} expired on {on}", "have a valid document"),
     "document.date": (
         "not a date",
@@ -125,6 +141,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "name.form": (
         "a name has 2 to {limit} printable characters",
         "type it as the bank has it",
+    ),
+    "name.long": (
+        "the name has {size} bytes, the provider takes {limit}; it is not cut",
+        "ask the provider how it writes this name, and type that",
     ),
     "id.form": ("an ID number has {count} places", "type it again"),
     "id.check_digit": (
