@@ -266,6 +266,7 @@ class ChinaUms(Provider):
         """Where the application stands (``alter_qry``)."""
         answer = self._call("alter_qry", {"ums_reg_id": application}, deadline)
         _same(answer, "ums_reg_id", application)
+        _same(answer, "mer_no", mid)
         raw = _text(answer, "apply_status")
         return ApplicationStatus(
             raw=printable(raw),

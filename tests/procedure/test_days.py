@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from procedures import (
@@ -13,7 +14,11 @@ from procedures import (
 )
 from world import Site
 
+from emulator.bench import OLD_NUMBER
+from emulator.faults import Fault
 from posctl.office import commit
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.mark.req("R34")
@@ -43,16 +48,28 @@ def test_an_order_expires_on_its_day_and_frees_the_merchant(site: Site) -> None:
 
 @pytest.mark.req("R34")
 def test_an_order_behind_its_commit_point_does_not_expire(site: Site) -> None:
-    site.bench.provider.faults.add(_lost_signature())
+    site.bench.provider.faults.add(Fault("alter_sign", "drop_answer"))
     number = site.approved()
     assert site.commit(number).code == 8
     assert commit.expire(office(site, timedelta(days=40))) == []
 
 
-def _lost_signature() -> object:
-    from emulator.faults import Fault
-
-    return Fault("alter_sign", "drop_answer")
+@pytest.mark.req("R34", "R41")
+@pytest.mark.parametrize("action", ["drop_answer", "refuse_before"])
+def test_an_application_that_nobody_came_back_to_expires_unsigned(
+    site: Site, action: str
+) -> None:
+    """Whether the provider took it or not: unsigned it takes no effect."""
+    site.bench.provider.faults.add(Fault("complex_alter_acctinfo", action, times=9))
+    number = site.approved()
+    assert site.commit(number).code == 8
+    assert commit.expire(office(site, timedelta(days=14))) == []
+    site.bench.provider.faults.clear()
+    assert commit.expire(office(site, timedelta(days=15, hours=1))) == [number]
+    assert (state(site, number), site.account()) == ("EXPIRED", OLD_NUMBER)
+    assert site.signed() == 0
+    site.run("audit", "verify").ok()
+    assert site.propose().ok()["order"] != number
 
 
 @pytest.mark.req("R8")
@@ -81,7 +98,11 @@ def test_plan_and_checklist_need_no_set_up(site: Site, tmp_path: Path) -> None:
     nobody = replace(site, home=tmp_path / "nothing")
     plan = nobody.run("change", "plan", "--profile", "chinaums").ok()
     assert plan["closed"] == ["02:00-04:00"] and plan["time_zone"] == "Asia/Shanghai"
-    assert plan["next_slot"] >= datetime.now(UTC).isoformat()[:10]
+    slot = datetime.fromisoformat(plan["next_slot"]).astimezone(SHANGHAI)
+    waits = slot - datetime.now(SHANGHAI)
+    assert timedelta(minutes=-1) < waits  # now, or later
+    assert not time(1, 55, 1) <= slot.time() < time(4)
+    assert plan["open_now"] is (waits < timedelta(seconds=1))
     listed = nobody.run("change", "checklist", "--profile", "wechatpay").ok()
     assert "terminal" in listed["not_used"] and listed["documents"] == []
     card = nobody.run("change", "checklist", "--profile", "chinaums").ok()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from procedures import profile_text, register, site_with
@@ -12,6 +14,8 @@ from emulator.bench import BRANCH, MID, NEW_NUMBER, OLD_NUMBER, Till
 from posctl.model.profile import Profile
 from posctl.store.profiles import example, parse
 
+FAR = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=12)
+"""Half a day from now: whenever the test is run, the window is open."""
 OTHER = {
     'merchant = "商户编号 / merchant number"': 'merchant = "会员号"',
     'fetch = "签到 / sign in"': 'fetch = "管理 > 更新"',
@@ -24,7 +28,7 @@ OTHER = {
     '"identity", "old_account", "office_caps",': '"identity", "old_account",'
     ' "office_caps", "same_name", "call_back",',
     'checkers = ["office"]': 'checkers = ["colleague"]',
-    "closed = []": "closed = [[00:00:00, 00:00:01]]",
+    "closed = []": f"closed = [[{FAR:%H}:00:00, {FAR:%H}:00:01]]",
     "merchants_per_account = 5": "merchants_per_account = 1",
     'change = "0.00"': 'change = "12.50"',
     'deposit = "0.00"': 'deposit = "100.00"',

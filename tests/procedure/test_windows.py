@@ -78,6 +78,37 @@ def test_a_single_closure_is_half_open() -> None:
 
 
 @pytest.mark.req("R8")
+def test_a_window_that_does_not_open_for_long_is_no_opening() -> None:
+    """What lies behind sixty days is not looked for, and nothing is told to be open."""
+    never = windows([["00:00", "00:00"]])
+    with pytest.raises(ClosedNow) as caught:
+        never.next_opening(at("12:00"))
+    assert caught.value.code == "window.closed_long"
+    span = (datetime(2026, 11, 1), datetime(2027, 1, 20, 9))  # 59 days, then 58
+    long = replace(windows([]), closures=(span,))
+    assert long.next_opening(at("12:00")) == at("09:00") + timedelta(days=58)
+
+
+@pytest.mark.req("R8")
+def test_the_gap_between_two_closures_is_found_when_it_is_long_enough() -> None:
+    gap = windows([["02:00", "04:00"], ["04:05", "05:00"]])
+    assert gap.next_opening(at("03:00")) == at("04:00")
+    short = windows([["02:00", "04:00"], ["04:04:59", "05:00"]])
+    assert short.next_opening(at("03:00")) == at("05:00")
+
+
+@pytest.mark.req("R8")
+@pytest.mark.parametrize(
+    ("days", "told"), [(5, False), (4, True), (0, True), (-3, False)]
+)
+def test_a_holiday_is_told_from_that_many_days_before(days: int, told: bool) -> None:
+    """Of three days, with ``warn_days`` four: told until its last day is over."""
+    rules = replace(NIGHT, holidays=((date(2026, 11, 23), date(2026, 11, 25)),))
+    near = rules.next_holiday(at("12:00") - timedelta(days=days), 4)
+    assert (near is not None) is told
+
+
+@pytest.mark.req("R8")
 def test_the_next_slot_is_open_and_no_holiday() -> None:
     holiday = (date(2026, 11, 24), date(2026, 11, 26))
     rules = replace(NIGHT, holidays=(holiday,))

@@ -495,6 +495,15 @@ def test_other_lies(world: World) -> None:
             world.provider.branches("1000", "x", soon())
 
 
+def test_a_state_that_names_another_merchant_is_no_answer(world: World) -> None:
+    state = {"ums_reg_id": "r1", "apply_status": "03", "mer_no": OTHER_MID}
+    lying(world, "alter_qry", **state)
+    with pytest.raises(LinkFailed, match=r"provider\.answer"):
+        world.provider.query(MID, "r1", soon())
+    lying(world, "alter_qry", **{**state, "mer_no": MID})
+    assert world.provider.query(MID, "r1", soon()).raw == "03"
+
+
 @pytest.mark.req("R35")
 @pytest.mark.parametrize("raw", [*wire.APPLY_STATUS, "07", "3", "DONE"])
 def test_every_status_has_its_progress(world: World, raw: str) -> None:
