@@ -142,7 +142,7 @@ class Scenario:
         wrong_terminal: the provider knows the terminal under another number.
         unbound: the merchant has no settlement account yet.
         transactions: the open batch in fen.
-        baud, wrong_baud, protocol: as in ``TerminalConfig``.
+        baud, wrong_baud, protocol, answers_after: as in ``TerminalConfig``.
         till: whose terminal it is.
     """
 
@@ -157,6 +157,7 @@ class Scenario:
     baud: int = 9600
     wrong_baud: str = "silence"
     protocol: str = "poslink"
+    answers_after: float = 0.0
     till: Till = Till()
 
 
@@ -287,6 +288,7 @@ class Bench:
         address = ("127.0.0.1", self.host.port)
         self.terminal = EmulatedTerminal(self._terminal_config(), address)
         self.endpoints: Endpoints = self.loop.run(self.terminal.start())
+        self.terminal.plugged = self._plugged
         self._name_line()
         self._wear()
 
@@ -306,6 +308,7 @@ class Bench:
             baud=scenario.baud,
             wrong_baud=scenario.wrong_baud,
             protocol=scenario.protocol,
+            answers_after=scenario.answers_after,
         )
 
     def _wear(self) -> None:
@@ -385,7 +388,10 @@ class Bench:
 
     def plug(self) -> None:
         """The lines again, the serial one under its name."""
-        self.endpoints = self.loop.run(self.terminal.plug())
+        self._plugged(self.loop.run(self.terminal.plug()))
+
+    def _plugged(self, endpoints: Endpoints) -> None:
+        self.endpoints = endpoints
         self._name_line()
 
     def cut_power(self) -> None:

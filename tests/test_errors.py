@@ -8,8 +8,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import serial
@@ -352,9 +354,10 @@ def test_no_receipt_before_the_change_is_effective(site: Site) -> None:
 @pytest.mark.req("R8")
 @pytest.mark.req("R47")
 def test_a_closed_window(quiet: Site, tmp_path: Path) -> None:
-    all_day = "closed = [[00:00:00, 00:00:00]]"
-    always = example("emulator").replace("closed = []", all_day)
-    (tmp_path / "shut.toml").write_text(always, "utf-8")
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    around = ", ".join(f"{now + timedelta(hours=h):%H:%M:%S}" for h in (-2, 2))
+    closed = example("emulator").replace("closed = []", f"closed = [[{around}]]")
+    (tmp_path / "shut.toml").write_text(closed, "utf-8")
     shut = replace(quiet, home=tmp_path / "shut")
     options = setup_options(quiet.bench)
     options[options.index("emulator")] = str(tmp_path / "shut.toml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -33,6 +34,9 @@ class TerminalConfig:
         baud: speed of its serial line in bits a second.
         wrong_baud: what a client at another speed gets: ``silence``, or ``garbage``
             for whatever it sends.
+        answers_after: seconds from a request, which is acknowledged at once, to the
+            answer. Real terminals take some; there are clients that lose an answer
+            which comes in one piece with the acknowledgement.
         mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
         host_seconds: how long it waits for its host.
         protocol: what it speaks on its lines, one of ``PROTOCOLS``.
@@ -60,6 +64,7 @@ class TerminalConfig:
     tcp: bool = True
     baud: int = 9600
     wrong_baud: str = "silence"
+    answers_after: float = 0.0
     mac_algorithm: str = "cup-ecb"
     host_seconds: float = 10.0
     protocol: str = "poslink"
@@ -100,12 +105,23 @@ class TerminalCore:
         self.display: tuple[str, ...] = ()
         self.files: dict[bytes, bytes] = {}
         """Files and configurations that were written, by ID."""
+        self.settings: dict[str, str] = {}
+        """Variables of its application that a till may set."""
+        self.signature = ""
+        """Strokes that somebody drew on the screen last, as the application writes
+        them."""
+        self.restart: Callable[[], None] = lambda: None
+        """Off and on again, by its own doing; whoever holds its lines sets it."""
+        self.upload = bytearray()
+        """A file of which the last piece has not come yet."""
 
     def lose_power(self) -> None:
-        """What was not saved is gone: working keys, what the host asked for, and the
-        display. Batch, identifier, password, parameters, files and trace number are
-        saved; paper stays."""
+        """What was not saved is gone: working keys, what the host asked for, the
+        display, a signature, and half a file. Batch, identifier, password, parameters,
+        settings, files and trace number are saved; paper stays."""
         self.working_keys = None
+        self.signature = ""
+        self.upload.clear()
         self.processing_request = 0
         self.display = ()
 
@@ -140,6 +156,10 @@ class TerminalCore:
         """Net amount of the open batch in fen."""
         return sum(self.transactions)
 
+    def amount_of(self, number: int) -> int:
+        """Of a transaction of the open batch, counted from 1; 0 where it has none."""
+        return self.transactions[number - 1] if 1 <= number <= self.count else 0
+
     def totals(self) -> Totals:
         sales = [fen for fen in self.transactions if fen >= 0]
         refunds = [-fen for fen in self.transactions if fen < 0]
@@ -169,7 +189,8 @@ class TerminalCore:
             "terminalClock": f"{self.now():%Y%m%d%H%M%S}",
             "posctlBindingTag": self._shown_tag(),
         }
-        return shown | {alias: shown[name] for alias, name in self.config.aliases}
+        aliases = {alias: shown[name] for alias, name in self.config.aliases}
+        return self.settings | shown | aliases
 
     def _shown_tag(self) -> str:
         return self.parameters.get(parameters.BINDING_TAG, b"").hex().upper()

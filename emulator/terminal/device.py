@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -40,6 +41,10 @@ class EmulatedTerminal:
         self.host_error: HostError | None = None
         self.faults = Faults(ACTIONS)
         self._face = self._fresh_face()
+        self.plugged: Callable[[Endpoints], None] = lambda endpoints: None
+        """Told after each start by itself: a pty has another name then."""
+        self.core.restart = self._restart
+        self._restarting: asyncio.Task[None] | None = None
         self._pty: PtyPort | None = None
         self._tcp: TcpPort | None = None
 
@@ -66,6 +71,8 @@ class EmulatedTerminal:
 
     async def stop(self) -> None:
         """Unplug every line. May be repeated."""
+        if self._restarting not in (None, asyncio.current_task()):
+            self._restarting.cancel()
         if self._pty is not None:
             self._pty.close()
         if self._tcp is not None:
@@ -78,6 +85,13 @@ class EmulatedTerminal:
         self.core.lose_power()
         self._face = self._fresh_face()
         await self._try_host(self.host.sign_in, self.host.obey)
+
+    def _restart(self) -> None:
+        self._restarting = asyncio.get_running_loop().create_task(self._start_anew())
+
+    async def _start_anew(self) -> None:
+        await self.cut_power()
+        self.plugged(await self.plug())
 
     def _fresh_face(self) -> Face:
         return _FACES[self.core.config.protocol](self.core, self.host)

@@ -3,13 +3,17 @@
 Codes of its answers (the emulated application's own choice): 000000 good; 000100
 declined by the host, whose own code stands in the host information; 100001 the host
 did not answer in time; 100003 request not readable; 100004 command not supported;
-100007 host not reachable; 100009 the host's answer does not hold. After every code
+100005 a variable that a till may not set; 100007 host not reachable; 100009 the host's
+answer does not hold; 100023 no such transaction, file or signature. After every code
 but 000000 the batch is as it was.
+
+A cancel (A14) is acknowledged and ends nothing: no command here waits for a person.
 """
 
 from __future__ import annotations
 
 import asyncio
+import binascii
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -24,7 +28,7 @@ from emulator.terminal.hostline import (
 )
 from emulator.terminal.ports import Errand, Voice
 from protocols import poslink
-from protocols.errors import LocalError
+from protocols.errors import LocalError, RemoteError
 from protocols.poslink import (
     Answering,
     BatchClosed,
@@ -35,6 +39,10 @@ from protocols.poslink import (
 )
 
 BAD_REQUEST, UNSUPPORTED = "100003", "100004"
+NOT_SETTABLE, NOT_FOUND = "100005", "100023"
+_SIGNATURE_PART, _LARGEST_FILE = 2000, 1_000_000
+_REBOOT_SECONDS = 0.05
+"""How long after its answer the lines go dead."""
 _HOST_CODES: dict[type[HostError], str] = {
     HostRefused: "000100",
     HostSilent: "100001",
@@ -53,11 +61,17 @@ class PosLinkFace:
         self._host = host
         self._turn = asyncio.Lock()
         self._commands: dict[str, Callable[[Request], Awaitable[Response]]] = {
-            "A00": self._initialise,
-            "A02": self._variables,
-            "A16": self._reset,
-            "B00": self._close_batch,
-            "R00": self._local_totals,
+            poslink.INITIALISE: self._initialise,
+            poslink.GET_VARIABLE: self._variables,
+            poslink.SET_VARIABLE: self._set_variables,
+            poslink.GET_SIGNATURE: self._signature,
+            poslink.RESET: self._reset,
+            poslink.UPDATE_FILE: self._update_file,
+            poslink.REBOOT: self._reboot,
+            poslink.CHECK_FILE: self._check_file,
+            poslink.CLOSE_BATCH: self._close_batch,
+            poslink.LOCAL_TOTALS: self._local_totals,
+            poslink.LOCAL_DETAIL: self._local_detail,
         }
 
     def converse(self, *, serial: bool) -> PosLinkTalk:
@@ -68,10 +82,13 @@ class PosLinkFace:
         handler = self._commands.get(request.command, self._unsupported)
         self._core.asked.append(request.command)
         async with self._turn:
+            await asyncio.sleep(self._core.config.answers_after)
             try:
                 return await handler(request)
             except HostError as error:
                 return self._host_failed(request, error)
+            except RemoteError:
+                return _bad(request, BAD_REQUEST, "INVALID REQUEST")
 
     async def _initialise(self, request: Request) -> Response:
         config = self._core.config
@@ -90,6 +107,52 @@ class PosLinkFace:
             return _bad(request, BAD_REQUEST, "INVALID REQUEST")
         known = self._core.variables()
         return _good(request, tuple(known.get(name, "") for name in names))
+
+    async def _set_variables(self, request: Request) -> Response:
+        """What the acquirer set is not the till's to change."""
+        core, told = self._core, poslink.assignments(request.fields)
+        if not told.keys().isdisjoint(core.variables().keys() - core.settings.keys()):
+            return _bad(request, NOT_SETTABLE, "VARIABLE NOT SETTABLE")
+        core.settings |= told
+        return _good(request)
+
+    async def _signature(self, request: Request) -> Response:
+        wanted = poslink.SignatureWanted.from_fields(request.fields)
+        whole = self._core.signature
+        if not whole or wanted.offset > len(whole):
+            return _bad(request, NOT_FOUND, "NO SIGNATURE")
+        end = wanted.offset + (wanted.length or _SIGNATURE_PART)
+        part = poslink.Signature(len(whole), whole[wanted.offset : end])
+        return _good(request, part.to_fields())
+
+    async def _update_file(self, request: Request) -> Response:
+        """Piece after piece; one that does not begin where the last one ended is
+        refused, and the file with it."""
+        core, piece = self._core, poslink.FilePiece.from_fields(request.fields)
+        if piece.offset == 0:
+            core.upload.clear()
+        if piece.offset != len(core.upload) or piece.offset > _LARGEST_FILE:
+            core.upload.clear()
+            return _bad(request, BAD_REQUEST, "PIECE OUT OF ORDER")
+        core.upload += piece.data
+        if piece.last:
+            core.files[f"resource {piece.kind}".encode()] = bytes(core.upload)
+            core.upload.clear()
+        return _good(request)
+
+    async def _check_file(self, request: Request) -> Response:
+        """The check sum is CRC-32 here, in hexadecimal."""
+        name = next(iter(request.fields), "").encode()
+        found = self._core.files.get(name)
+        if found is None:
+            return _bad(request, NOT_FOUND, "NO SUCH FILE")
+        check = poslink.FileCheck(f"{binascii.crc32(found):08X}")
+        return _good(request, check.to_fields())
+
+    async def _reboot(self, request: Request) -> Response:
+        """It answers, and then every line is dead until it is up again."""
+        asyncio.get_running_loop().call_later(_REBOOT_SECONDS, self._core.restart)
+        return _good(request)
 
     async def _reset(self, request: Request) -> Response:
         """Starts the application anew: it signs in and obeys its host."""
@@ -124,6 +187,19 @@ class PosLinkFace:
     async def _local_totals(self, request: Request) -> Response:
         totals = poslink.LocalTotals(self._core.count, self._core.amount)
         return _good(request, totals.to_fields())
+
+    async def _local_detail(self, request: Request) -> Response:
+        """By its number in the open batch. What else a transaction had, a card's
+        number above all, this terminal does not keep."""
+        wanted = poslink.DetailWanted.from_fields(request.fields)
+        core, number = self._core, wanted.number or 1
+        kinds = ("", poslink.REFUND if core.amount_of(number) < 0 else poslink.SALE)
+        if not 1 <= number <= core.count or wanted.transaction_type not in kinds:
+            return _bad(request, NOT_FOUND, "NOT FOUND")
+        batch = HostInformation(batch=f"{core.batch:06}")
+        amount = core.amount_of(number)
+        found = poslink.Detail(batch, core.count, number, kinds[1], abs(amount))
+        return _good(request, found.to_fields())
 
     async def _unsupported(self, request: Request) -> Response:
         return _bad(request, UNSUPPORTED, "UNSUPPORTED COMMAND")

@@ -20,6 +20,9 @@ from posctl.cli.options import SECONDS
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 
+_ANSWERS_AFTER = 0.02
+"""Seconds: whoever tries his own program on the bench gets what a real one gives."""
+
 
 def scenario_options(body: Any) -> Any:
     """What `emulate` and `demo` can put on the bench."""
@@ -59,7 +62,8 @@ def scenario_options(body: Any) -> Any:
 def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
     """The result is printed when the bench is up; then it stays until stopped."""
     with tempfile.TemporaryDirectory(prefix="posctl-") as temporary:
-        with Bench(directory or Path(temporary), Scenario(**scenario)) as bench:
+        scene = Scenario(**scenario, answers_after=_ANSWERS_AFTER)
+        with Bench(directory or Path(temporary), scene) as bench:
             stopped = until_signal()
             console.result(bench.connect_to())
             if not console.as_json:

@@ -9,8 +9,7 @@ from posctl.change.person import Person
 from posctl.field.look import LOOK_SECONDS
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, PosctlError, StateUnknown
-from posctl.terminals import BatchTotals, Settlement, TerminalDriver
-from protocols.poslink import REFUSED
+from posctl.terminals import BatchTotals, NotTaken, Settlement, TerminalDriver
 
 SETTLE_WORD = "SETTLE"
 SETTLE_SECONDS = 90.0
@@ -58,7 +57,7 @@ def settle(
 
     Raises:
         Declined: ``person.declined``; nothing was sent.
-        LinkFailed: ``terminal.session``: it refused the request itself. (An answer
+        NotTaken: ``terminal.session``: it refused the request itself. (An answer
             that was spoilt, or a session that it ended, may follow a settlement.)
         StateUnknown: ``settle.unknown``: the line broke or the person left it, and
             the batch number has not moved (yet), or cannot be read.
@@ -74,9 +73,9 @@ def settle(
     person.waiting("wait.settle")
     try:
         return driver.settle(Deadline(SETTLE_SECONDS))
+    except NotTaken:
+        raise
     except LinkFailed as failure:
-        if failure.params.get("reason") == REFUSED:  # it never took the request
-            raise
         driver.close()
         if _has_moved(before, again):
             return None

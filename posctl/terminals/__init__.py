@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from posctl.model.deadline import Deadline
-from posctl.model.errors import UsageError
+from posctl.model.errors import LinkFailed, UsageError
 from protocols.sensitive import masked_text
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ class Settlement:
     time: datetime | None
 
 
+class NotTaken(LinkFailed):
+    """The terminal refused the request itself, as often as its protocol repeats one:
+    nothing was begun."""
+
+
+def ended(reason: str, *, taken: bool) -> LinkFailed:
+    """The session ended without an answer; ``taken``: the terminal may have begun."""
+    return (LinkFailed if taken else NotTaken)("terminal.session", reason=reason)
+
+
 class TerminalDriver(Protocol):
     """One terminal on one line.
 
@@ -112,7 +122,8 @@ class TerminalDriver(Protocol):
     def totals(self, deadline: Deadline) -> BatchTotals: ...
 
     def settle(self, deadline: Deadline) -> Settlement:
-        """Close the batch. After a LinkFailed the batch may be closed or not."""
+        """Close the batch. After a LinkFailed that is not NotTaken the batch may be
+        closed or not."""
         ...
 
     def binding_tag(self, deadline: Deadline) -> BindingTag | None: ...

@@ -24,6 +24,7 @@ from posctl.terminals import (
     BatchTotals,
     Settlement,
     TerminalIdentity,
+    ended,
     safe_variable,
 )
 from posctl.terminals.silence import silence
@@ -146,7 +147,8 @@ class PosLink:
             except poslink.Ended as error:
                 if error.farewell:
                     self._send(error.farewell, deadline)
-                raise LinkFailed("terminal.session", reason=error.reason) from None
+                taken = error.reason != poslink.REFUSED
+                raise ended(error.reason, taken=taken) from None
             except RemoteError as error:
                 raise _unreadable(error) from None
             if reply:

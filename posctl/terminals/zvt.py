@@ -29,6 +29,7 @@ from posctl.terminals import (
     BatchTotals,
     Settlement,
     TerminalIdentity,
+    ended,
     safe_variable,
 )
 from posctl.terminals.silence import silence
@@ -221,7 +222,7 @@ class Zvt:
     ) -> LinkFailed:
         """By its own deed, or because the protocol's times are over."""
         if by_terminal:
-            return LinkFailed("terminal.session", reason=error.reason)
+            return ended(error.reason, taken=error.reason != zvt.REFUSED)
         told = {"what": "read", "seconds": _waited(deadline), "link": self.link.name}
         return LinkTimeout("link.timeout", **told)
 

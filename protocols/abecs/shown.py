@@ -2,7 +2,6 @@
 
 Of an intact packet are shown: command, status by name, the names of parameters, sizes.
 Values are counted, never shown: they may be a PAN, a track, a text about the customer.
-Bytes that are no intact packet are counted too (R48: masking fails closed).
 """
 
 from __future__ import annotations
@@ -12,32 +11,26 @@ from protocols.abecs.messages import COMMANDS, STATUSES, Command, Response
 from protocols.abecs.parameters import name_of, unpack
 from protocols.abecs.secure import is_sealed
 from protocols.errors import RemoteError
+from protocols.shown import ShownLine
 
 _ANSWERS_ONLY = frozenset({"NTM", "ERR"})
 
 
-class Shown:
-    """One direction of a line, however its bytes are cut.
+class Shown(ShownLine[Event]):
+    """One direction of an ABECS line.
 
     Args:
         answers: what the pinpad says, or else what the till says; a packet does not
             tell by itself.
     """
 
+    noun = "packet"
+
     def __init__(self, *, answers: bool) -> None:
+        super().__init__(Feeder())
         self._answers = answers
-        self._feeder = Feeder()
-        self._told = 0
 
-    def feed(self, data: bytes) -> list[str]:
-        """A text for each packet and control byte, and for what was skipped."""
-        events = self._feeder.feed(data)
-        skipped = self._feeder.skipped - self._told
-        self._told = self._feeder.skipped
-        noise = [f"({skipped} bytes that are no packet)"] if skipped else []
-        return noise + [self._event(event) for event in events]
-
-    def _event(self, event: Event) -> str:
+    def event(self, event: Event) -> str:
         if isinstance(event, Control):
             return event.name
         if not event.intact:

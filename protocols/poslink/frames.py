@@ -10,7 +10,8 @@ from operator import xor
 from protocols.errors import LocalError
 
 STX, ETX, EOT, ACK, NAK = 0x02, 0x03, 0x04, 0x06, 0x15
-MAX_PAYLOAD = 4096
+MAX_PAYLOAD = 8192
+"""Bytes of a frame: an A18 with 4000 bytes of a file in base64 has some 5400."""
 
 
 class Control(IntEnum):

@@ -5,9 +5,8 @@ No clock here: the caller keeps the deadline.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from protocols.errors import RemoteError
+from protocols.poslink.commands import CANCEL
 from protocols.poslink.frames import (
     ACK,
     EOT,
@@ -111,8 +110,6 @@ class Answering:
     (cancel) is acknowledged and has no answer.
     """
 
-    CANCEL: ClassVar[str] = "A14"
-
     def __init__(self) -> None:
         self._feeder = Feeder()
         self._busy = False
@@ -153,7 +150,7 @@ class Answering:
         if request is None:
             return self._spoilt_frame(), None
         self._spoilt = 0
-        if request.command == self.CANCEL:
+        if request.command == CANCEL:
             return bytes([ACK]), None
         if self._busy:
             return bytes([NAK]), None

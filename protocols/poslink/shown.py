@@ -1,9 +1,7 @@
 """A line's bytes as people may see them: what a frame is, never what is in it.
 
 Of an intact frame the parts that no number can stand in are shown: status, command,
-version, response code, each only in its own form. The other fields are counted. Bytes
-that are no intact frame are counted too: nobody knows what is in them (R48: masking
-fails closed).
+version, response code, each only in its own form. The other fields are counted.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import re
 
 from protocols.poslink.frames import Control, Event, Feeder, Frame
+from protocols.shown import ShownLine
 
 _FIELD = "\x1c"
 _COMMAND, _VERSION = re.compile(r"[A-Z][0-9]{2}"), re.compile(r"[0-9]\.[0-9]{2}")
@@ -19,26 +18,20 @@ _REQUEST = (_COMMAND, _VERSION)
 _RESPONSE = (_STATUS, _COMMAND, _VERSION, _CODE)
 
 
-class Shown:
-    """One direction of a line, however its bytes are cut."""
+class Shown(ShownLine[Event]):
+    """One direction of a POSLink line."""
+
+    noun = "frame"
 
     def __init__(self) -> None:
-        self._feeder = Feeder()
-        self._told = 0
+        super().__init__(Feeder())
 
-    def feed(self, data: bytes) -> list[str]:
-        """A text for each frame and control byte, and for what was skipped."""
-        events = self._feeder.feed(data)
-        skipped = self._feeder.skipped - self._told
-        self._told = self._feeder.skipped
-        noise = [f"({skipped} bytes that are no frame)"] if skipped else []
-        return noise + [_event(event) for event in events]
-
-
-def _event(event: Event) -> str:
-    if isinstance(event, Control):
-        return event.name
-    return _frame(event) if event.intact else f"(spoilt frame, {len(event.payload)} B)"
+    def event(self, event: Event) -> str:
+        if isinstance(event, Control):
+            return event.name
+        if not event.intact:
+            return f"(spoilt frame, {len(event.payload)} B)"
+        return _frame(event)
 
 
 def _frame(frame: Frame) -> str:

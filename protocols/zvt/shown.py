@@ -2,13 +2,13 @@
 
 Of an intact APDU the control field is shown, an error it tells, and the numbers of the
 BMP fields or TLV objects at its top, never a value: among them are passwords, card
-numbers and tracks. Bytes that are no APDU are counted: nobody knows what is in them
-(R48: masking fails closed).
+numbers and tracks.
 """
 
 from __future__ import annotations
 
 from protocols.errors import RemoteError
+from protocols.shown import ShownLine
 from protocols.zvt.apdu import Apdu
 from protocols.zvt.frames import CLASSES, SERIAL, Control, Event, Transport
 from protocols.zvt.messages import ABORTED
@@ -41,31 +41,21 @@ _NAMES = {
 }
 
 
-class Shown:
-    """One direction of a line, however its bytes are cut."""
+class Shown(ShownLine[Event]):
+    """One direction of a ZVT line."""
 
     def __init__(self, transport: Transport = SERIAL) -> None:
-        self._feeder = transport.feeder()
-        self._told = 0
+        super().__init__(transport.feeder())
 
-    def feed(self, data: bytes) -> list[str]:
-        """A text for each message and control byte, and for what was skipped."""
-        events = self._feeder.feed(data)
-        skipped = self._feeder.skipped - self._told
-        self._told = self._feeder.skipped
-        noise = [f"({skipped} bytes that are no message)"] if skipped else []
-        return noise + [_event(event) for event in events]
-
-
-def _event(event: Event) -> str:
-    if isinstance(event, Control):
-        return event.name
-    if not event.intact:
-        return f"(spoilt message, {len(event.apdu)} B)"
-    try:
-        return _apdu(Apdu.from_bytes(event.apdu))
-    except RemoteError:
-        return f"(no APDU, {len(event.apdu)} B)"
+    def event(self, event: Event) -> str:
+        if isinstance(event, Control):
+            return event.name
+        if not event.intact:
+            return f"(spoilt message, {len(event.apdu)} B)"
+        try:
+            return _apdu(Apdu.from_bytes(event.apdu))
+        except RemoteError:
+            return f"(no APDU, {len(event.apdu)} B)"
 
 
 def _apdu(apdu: Apdu) -> str:

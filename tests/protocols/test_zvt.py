@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols import poslink, zvt
+from protocols import zvt
 from protocols.errors import LocalError, RemoteError
 from protocols.tlv import Tlv
 from protocols.zvt import (
@@ -515,10 +515,6 @@ def test_a_state_that_looks_like_a_length_is_a_state() -> None:
     for state in (0xF0, 0xF6):
         for report in (messages.StatusReport(state), messages.StatusReport(state, "")):
             assert messages.StatusReport.from_apdu(report.to_apdu()) == report
-
-
-def test_both_protocols_say_that_nothing_was_taken_alike() -> None:
-    assert zvt.REFUSED == poslink.REFUSED
 
 
 # --- what people see ------------------------------------------------------------------

@@ -27,7 +27,7 @@ from posctl.links import ByteLink
 from posctl.links.line import open_line
 from posctl.model.deadline import Deadline
 from posctl.model.errors import LinkFailed, LinkTimeout, Refused
-from posctl.terminals import TerminalDriver, open_terminal
+from posctl.terminals import NotTaken, TerminalDriver, open_terminal
 from protocols import poslink
 from protocols.poslink import Request
 
@@ -223,7 +223,7 @@ def test_nak_to_every_try(start: Start, address: Callable[[Endpoints], str]) -> 
         with pytest.raises(LinkFailed) as caught:
             driver.identify(soon())
         identifies(driver)
-    assert type(caught.value) is LinkFailed
+    assert type(caught.value) is NotTaken
     assert caught.value.code == "terminal.session"
     assert caught.value.params == {"reason": "request refused 3 times"}
     assert len(terminal.faults.struck) == poslink.MAX_TRIES
