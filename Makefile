@@ -16,7 +16,7 @@ lint: .venv/ready
 	$(PY) -m mypy
 	lint-imports --cache-dir .venv/import-linter
 
-bench: .venv/ready
+bench: .venv/ready-to-test
 	$(PY) benchmarks/run.py
 
 # What is made from the code: a test holds each to it.

@@ -179,16 +179,30 @@ def a_recovery() -> list[Row]:
     return [row("one attempt of the recovery matrix", statistics.median(turns), "s")]
 
 
-def a_card() -> list[Row]:
-    """By chip through a real pcscd; a process of its own, as a pcscd is for one."""
+def _apart(name: str) -> Any:
+    """What a benchmark that is a process of its own printed."""
     done = subprocess.run(
-        (sys.executable, str(ROOT / "benchmarks" / "card.py")),
+        (sys.executable, str(ROOT / "benchmarks" / name)),
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
     )
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def a_message() -> list[Row]:
+    """Of 20 fields of ISO 8583; errors with field and position on our side."""
+    found = _apart("isocodec.py")
+    return [
+        row(f"ISO 8583: {name} 20 fields", ours, "1/s", peer, "pyiso8583")
+        for name, (ours, peer) in found.items()
+    ]
+
+
+def a_card() -> list[Row]:
+    """By chip through a real pcscd; a process of its own, as a pcscd is for one."""
+    found = _apart("card.py")
     peek = found["cardpeek"] or None
     other = "cardpeek reading it (start included, no authentication)"
     return [
@@ -209,6 +223,7 @@ BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     help_against_click,
     heavy_modules,
     a_change,
+    a_message,
     a_card,
     the_event_log,
     a_recovery,

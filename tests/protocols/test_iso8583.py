@@ -8,7 +8,7 @@ import iso8583
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from iso8583.specs import default
+from isopeer import specification
 
 from protocols.errors import LocalError, RemoteError
 from protocols.iso8583 import (
@@ -52,30 +52,6 @@ def test_header_and_length_of_the_framed_vector() -> None:
     assert frame(message.to_bytes()) == data
 
 
-def _pyiso_field(field: Field) -> dict[str, Any]:
-    digits = field.coding in (Coding.N, Coding.Z, Coding.NL)
-    coding = {Coding.A: "ascii", Coding.G: "gbk"}.get(field.coding, "b")
-    return {
-        "data_enc": coding,
-        "len_enc": "bcd",
-        "len_type": field.prefix,
-        "max_len": field.size,
-        "len_count": "nibbles" if digits else "bytes",
-        "right_pad" if field.prefix else "left_pad": "0",
-        "desc": field.coding.value,
-    }
-
-
-def _pyiso_spec() -> dict[str, Any]:
-    spec = {k: dict(v) for k, v in default.items()}
-    for number, field in UNIONPAY_POS.items():
-        spec[str(number)].update(_pyiso_field(field))
-    for head in ("t", "p"):
-        spec[head].update(data_enc="b", len_enc="bcd")
-    spec["h"].update(data_enc="b", len_type=0, max_len=0)
-    return spec
-
-
 def test_pyiso8583_reads_and_writes_the_same_bytes() -> None:
     fields = {
         2: "6216261000000000018",
@@ -96,9 +72,9 @@ def test_pyiso8583_reads_and_writes_the_same_bytes() -> None:
         str(n): v.hex().upper() if isinstance(v, bytes) else v
         for n, v in fields.items()
     }
-    theirs, _ = iso8583.encode({"t": "0510", **text}, _pyiso_spec())
+    theirs, _ = iso8583.encode({"t": "0510", **text}, specification())
     assert ours == bytes(theirs)
-    decoded, _ = iso8583.decode(ours, _pyiso_spec())
+    decoded, _ = iso8583.decode(ours, specification())
     assert {n: decoded[n] for n in text} == text
 
 
