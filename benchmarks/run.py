@@ -26,6 +26,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "recovery")]
 
+import framing  # noqa: E402 - beside this file
 import store  # noqa: E402 - beside this file
 from world import Site  # noqa: E402 - the tests' own way to drive a set-up
 
@@ -200,6 +201,15 @@ def a_message() -> list[Row]:
     ]
 
 
+def frames() -> list[Row]:
+    """512 bytes there and back."""
+    peer = "binascii.crc_hqx of the same bytes"
+    found = framing.measured().items()
+    return [
+        row(name, ours / 1e6, "MB/s", crc / 1e6, peer) for name, (ours, crc) in found
+    ]
+
+
 def a_card() -> list[Row]:
     """By chip through a real pcscd; a process of its own, as a pcscd is for one."""
     found = _apart("card.py")
@@ -224,6 +234,7 @@ BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     heavy_modules,
     a_change,
     a_message,
+    frames,
     a_card,
     the_event_log,
     a_recovery,
