@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from emulator.terminal.core import TerminalCore
+from emulator.terminal.hostline import HostLine
+from emulator.terminal.ports import Errand, Voice
 from protocols import abecs
 from protocols.abecs import Command, Parameter, Pp, Response, Spe
 from protocols.abecs.records import (
@@ -38,7 +41,9 @@ class AbecsFace:
     as the status that each is told by: 000 OK, 013 cancel, 004 to 007 F1 to F4.
     """
 
-    def __init__(self, core: TerminalCore) -> None:
+    stop_bits = 1
+
+    def __init__(self, core: TerminalCore, host: HostLine | None = None) -> None:
         self._core = core
         self.display = ""
         self.keys: asyncio.Queue[str] = asyncio.Queue()
@@ -67,6 +72,10 @@ class AbecsFace:
             "LMF": self._list_media,
             "DMF": self._delete_media,
         }
+
+    def converse(self, *, serial: bool) -> PinpadTalk:
+        """It is the same on every line."""
+        return PinpadTalk(self)
 
     async def answer(self, request: Command) -> Response:
         """Never fails: a command that does not hold is answered 011, 010 or 019."""
@@ -212,55 +221,43 @@ class AbecsFace:
         return Response("DMF", _OK if names else MISSING)
 
 
-class PinpadLine:
-    """Bytes of one line to the face and back; at most one command at work.
+class PinpadTalk:
+    """One line's machine, and at most one command at work; CAN ends it."""
 
-    Args:
-        send: takes what goes out.
-    """
+    nak = bytes([abecs.Control.NAK])
 
-    def __init__(self, face: AbecsFace, send: Callable[[bytes], None]) -> None:
+    def __init__(self, face: AbecsFace) -> None:
         self._face = face
-        self._send = send
         self._machine = abecs.Answering()
         self._work: asyncio.Task[None] | None = None
-        self._silence: asyncio.TimerHandle | None = None
 
-    def receive(self, data: bytes) -> None:
+    @property
+    def patience(self) -> float | None:
+        return self._machine.wait if self._machine.inside else None
+
+    def expired(self) -> bytes:
+        return self._machine.expired()
+
+    def receive(self, data: bytes) -> tuple[bytes, list[Errand]]:
+        out, errands = b"", []
         for arrived in self._machine.receive(data):
-            if arrived.cancelled:
-                self.close()
-            if arrived.out:
-                self._send(arrived.out)
-            if arrived.command is not None:
-                self._begin(arrived.command)
-        self._watch_silence()
+            if arrived.cancelled and self._work is not None:
+                self._work.cancel()
+            out += arrived.out
+            if (command := arrived.command) is not None:
+                errands.append(Errand(command.code, partial(self._run, command)))
+        return out, errands
 
-    def close(self) -> None:
-        """Give up what is at work. May be repeated."""
-        if self._work is not None:
-            self._work.cancel()
-
-    def _begin(self, command: Command) -> None:
-        self._work = asyncio.get_running_loop().create_task(self._run(command))
-
-    async def _run(self, command: Command) -> None:
+    async def _run(self, command: Command, voice: Voice) -> None:
+        self._work = asyncio.current_task()
         key = os.urandom(16) if abecs.wants_security(command) else None
         response = await self._face.answer(command)
         if key is not None:
             response = _secured(command, key)
         channel = abecs.Channel(key) if key and response.blocks else None
-        self._send(self._machine.respond(response, channel))
-
-    def _watch_silence(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-        if self._machine.inside:
-            loop = asyncio.get_running_loop()
-            self._silence = loop.call_later(self._machine.wait, self._fell_silent)
-
-    def _fell_silent(self) -> None:
-        self._send(self._machine.expired())
+        answer = self._machine.respond(response, channel)
+        if voice.times:
+            voice.send(answer * voice.times)
 
 
 def _secured(command: Command, key: bytes) -> Response:

@@ -14,7 +14,7 @@ from protocols.iso8583.parameters import Totals
 
 BEIJING = timezone(timedelta(hours=8))
 WRONG_BAUD = ("silence", "garbage")
-PROTOCOLS = ("poslink", "zvt")
+PROTOCOLS = ("poslink", "zvt", "abecs", "ecrhub")
 NO_TID = "00000000"
 """Of a terminal whose identifier was reset."""
 _ZVT_TID, _DIGITS = re.compile(r"[0-9]{8}"), re.compile(r"[0-9]+")

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from emulator.faults import Faults
+from emulator.terminal.abecs import AbecsFace
 from emulator.terminal.core import TerminalConfig, TerminalCore
+from emulator.terminal.ecrhub import EcrHubFace
 from emulator.terminal.hostline import Address, HostError, HostLine
 from emulator.terminal.ports import ACTIONS, Face, PtyPort, TcpPort
 from emulator.terminal.poslink import PosLinkFace
@@ -16,6 +18,8 @@ from emulator.terminal.zvt import ZvtFace
 _FACES: dict[str, Callable[[TerminalCore, HostLine], Face]] = {
     "poslink": PosLinkFace,
     "zvt": ZvtFace,
+    "abecs": AbecsFace,
+    "ecrhub": EcrHubFace,
 }
 
 
@@ -58,11 +62,11 @@ class EmulatedTerminal:
         await self.stop()
         config = self.core.config
         if config.pty:
-            told = (config.baud, config.wrong_baud)
+            told = (config.baud, config.wrong_baud, self._restart)
             self._pty = PtyPort(self._face, self.faults, *told)
         if config.tcp:
             port = self._tcp.port if self._tcp else 0
-            self._tcp = TcpPort(self._face, self.faults)
+            self._tcp = TcpPort(self._face, self.faults, self._restart)
             await self._tcp.start(port)
         return Endpoints(
             self._pty.path if self._pty else None,

@@ -1,21 +1,16 @@
 """Lines to a terminal: a pty and TCP, each with its own conversation of one face.
 
-Faults they know (``service`` names the command as its protocol does, ``B00`` or
-``06 50``; each whole request that arrives counts as one, and so does each repetition
-of it):
-    nak      refuse it as a line does (POSLink and ZVT on a serial line: NAK; ZVT on
-             TCP: 84 9C, busy); nothing is done
-    silence  nothing is answered, nothing is done
-    garbage  answer bytes that are no frame, or ``body``; nothing is done
-    drop_answer       acknowledge it and do it, answer nothing (ZVT: 80 00 comes, what
-                      the terminal says while it leads does not)
-    duplicate_answer  do it, send the answer (ZVT: the completion) twice
+Faults they know, in ``ACTIONS`` (``service`` names the command as its protocol does,
+``B00`` or ``06 50``; each whole request that arrives counts as one, and so does each
+repetition of it).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,9 +20,29 @@ from emulator.faults import Fault, Faults
 from emulator.tcp import TcpListener
 
 Send = Callable[[bytes], None]
-_INSTEAD = frozenset({"nak", "silence", "garbage"})
-ACTIONS = _INSTEAD | {"drop_answer", "duplicate_answer"}
+NOT_TAKEN = {
+    "nak": "refuse it as a line does (NAK; ZVT on TCP: 84 9C, busy; ECR Hub has no"
+    " such word and stays silent)",
+    "silence": "answer nothing",
+    "garbage": "answer bytes that are no frame, or ``body``",
+    "hang_up": "the line breaks: TCP is reset, a pty is gone",
+}
+"""Instead of taking the request: nothing is done."""
+TAKEN = {
+    "drop_answer": "do it, answer nothing (POSLink and ABECS acknowledge it; of ZVT"
+    " comes 80 00, not what the terminal says while it leads)",
+    "duplicate_answer": "do it, send the answer (ZVT: the completion) twice",
+    "corrupt_answer": "do it, flip a bit in the last byte of the first answer",
+    "truncate_answer": "do it, send half of the first answer, and no more of it",
+    "split_answer": "do it, send each byte by itself",
+    "delay_answer": "do it, and answer ``seconds`` after that",
+    "hang_up_after": "do it, then the line breaks",
+    "power_cut": "do it, then lose the power; the terminal starts again",
+}
+"""After taking it: it is done."""
+ACTIONS = frozenset(NOT_TAKEN | TAKEN)
 _TIMES_SENT = {"drop_answer": 0, "duplicate_answer": 2}
+_TIMES_SENT |= {"hang_up_after": 0, "power_cut": 0}
 _CHUNK = 4096
 _INPUT_SPEED, _OUTPUT_SPEED, _CONTROL = 4, 5, 2
 """Places in what ``termios.tcgetattr`` gives."""
@@ -50,11 +65,29 @@ class Errand:
 
 
 class Conversation(Protocol):
-    """A protocol's answering machine on one line; ``nak`` is how it refuses."""
+    """A protocol's answering machine on one line; ``nak`` is how it refuses.
+
+    Once ``patience`` seconds have passed without bytes (None: never), ``expired``
+    gives what to send then.
+    """
 
     nak: bytes
 
+    @property
+    def patience(self) -> float | None: ...
+
     def receive(self, data: bytes) -> tuple[bytes, list[Errand]]: ...
+
+    def expired(self) -> bytes: ...
+
+
+class Unhurried:
+    """Of a conversation that waits for bytes as long as they take."""
+
+    patience: float | None = None
+
+    def expired(self) -> bytes:
+        return b""
 
 
 class Face(Protocol):
@@ -65,49 +98,116 @@ class Face(Protocol):
     def converse(self, *, serial: bool) -> Conversation: ...
 
 
-class _Session:
+@dataclass(frozen=True)
+class Circuit:
+    """What a session can do to its line, and to the power of the whole terminal."""
+
+    send: Send
+    hang_up: Callable[[], None]
+    cut_power: Callable[[], None]
+
+
+class Session:
     """Bytes of one line to the face and back."""
 
     def __init__(
-        self, opened: Callable[[], Conversation], faults: Faults, send: Send
+        self, opened: Callable[[], Conversation], faults: Faults, circuit: Circuit
     ) -> None:
         self._opened = opened
         self._faults = faults
-        self._send = send
+        self._circuit = circuit
         self._talk = opened()
         self._work: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, data: bytes) -> None:
         out, errands = self._talk.receive(data)
         faults = [self._faults.take(errand.name) for errand in errands]
-        instead = [fault for fault in faults if fault and fault.action in _INSTEAD]
+        instead = [fault for fault in faults if fault and fault.action in NOT_TAKEN]
         if instead:
             return self._misbehave(instead[0], data)
         if out:
-            self._send(out)
+            self._circuit.send(out)
         for errand, fault in zip(errands, faults, strict=True):
-            self._start(errand, _TIMES_SENT[fault.action] if fault else 1)
+            self._start(errand, fault)
+        self._watch()
 
-    def _start(self, errand: Errand, times: int) -> None:
-        work = asyncio.get_running_loop().create_task(self._run(errand, times))
+    def _start(self, errand: Errand, fault: Fault | None) -> None:
+        work = asyncio.get_running_loop().create_task(self._run(errand, fault))
         self._work.add(work)
         work.add_done_callback(self._work.discard)
 
     def _misbehave(self, fault: Fault, data: bytes) -> None:
         nak = self._talk.nak
         self._talk = self._opened()  # it must not wait for an answer to send
+        if fault.action == "hang_up":
+            return self._circuit.hang_up()
         answers = {"nak": nak, "silence": b"", "garbage": fault.body or _noise(data)}
         if out := answers[fault.action]:
-            self._send(out)
+            self._circuit.send(out)
 
-    async def _run(self, errand: Errand, times: int) -> None:
-        await errand.work(Voice(self._send, times))
+    async def _run(self, errand: Errand, fault: Fault | None) -> None:
+        action = fault.action if fault else ""
+        times = _TIMES_SENT.get(action, 1)
+        await errand.work(Voice(_spoken(fault, self._circuit.send), times))
         if times == 0:
             self._talk = self._opened()  # nothing is left to be repeated
+        if action == "hang_up_after":
+            self._circuit.hang_up()
+        elif action == "power_cut":
+            self._circuit.cut_power()
+
+    def _watch(self) -> None:
+        """``expired`` when the line has been quiet for the conversation's patience."""
+        self._stop_watching()
+        if (seconds := self._talk.patience) is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(seconds, self._fell_silent)
+
+    def _fell_silent(self) -> None:
+        if out := self._talk.expired():
+            self._circuit.send(out)
+        self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def close(self) -> None:
+        self._stop_watching()
         for work in list(self._work):
-            work.cancel()
+            if work is not asyncio.current_task():
+                work.cancel()
+
+
+def _spoken(fault: Fault | None, send: Send) -> Send:
+    """How an answer goes out under a fault."""
+    spoil = _SPOILS.get(fault.action) if fault else None
+    if fault is not None and fault.action == "delay_answer":
+        loop = asyncio.get_running_loop()
+        return lambda data: _unkept(loop.call_later(fault.seconds, send, data))
+    if fault is not None and fault.action == "split_answer":
+        return partial(_send_each, send)
+    if spoil is None:
+        return send
+    spoilt = iter([spoil])
+    return lambda data: send(next(spoilt, bytes)(data))
+
+
+def _send_each(send: Send, data: bytes) -> None:
+    for byte in data:
+        send(bytes([byte]))
+
+
+def _unkept(handle: object) -> None:
+    """A timer that nobody cancels: what it sends into a closed line is lost."""
+
+
+_SPOILS: dict[str, Callable[[bytes], bytes]] = {
+    "corrupt_answer": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "truncate_answer": lambda data: data[: len(data) // 2],
+}
 
 
 class PtyPort:
@@ -126,7 +226,14 @@ class PtyPort:
         OSError: no pty can be had.
     """
 
-    def __init__(self, face: Face, faults: Faults, baud: int, wrong_baud: str) -> None:
+    def __init__(
+        self,
+        face: Face,
+        faults: Faults,
+        baud: int,
+        wrong_baud: str,
+        cut_power: Callable[[], None],
+    ) -> None:
         self._speed = _speed(baud)
         self._wrong_baud = wrong_baud
         self._loop = asyncio.get_running_loop()
@@ -136,7 +243,8 @@ class PtyPort:
         self.path = os.ttyname(self._slave)
         self._unsent = bytearray()
         opened = partial(face.converse, serial=True)
-        self._session = _Session(opened, faults, self._send)
+        circuit = Circuit(self._send, self.close, cut_power)
+        self._session = Session(opened, faults, circuit)
         self._loop.add_reader(self._master, self._readable)
 
     def close(self) -> None:
@@ -225,18 +333,24 @@ def _noise(data: bytes) -> bytes:
 
 class _Connection(asyncio.Protocol):
     def __init__(
-        self, face: Face, faults: Faults, known: set[asyncio.Transport]
+        self,
+        face: Face,
+        faults: Faults,
+        cut_power: Callable[[], None],
+        known: set[asyncio.Transport],
     ) -> None:
         self._opened = partial(face.converse, serial=False)
         self._faults = faults
+        self._cut_power = cut_power
         self._known = known
-        self._session: _Session | None = None
+        self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
-        self._session = _Session(self._opened, self._faults, transport.write)
+        circuit = Circuit(self._send, self._hang_up, self._cut_power)
+        self._session = Session(self._opened, self._faults, circuit)
         self._known.add(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -244,12 +358,31 @@ class _Connection(asyncio.Protocol):
             self._session.receive(data)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._session is not None:
+            self._session.close()
         if self._transport is not None:
             self._known.discard(self._transport)
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            reset(self._transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close a TCP connection with RST: what was not read is lost, as on a cut wire."""
+    line = transport.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class TcpPort(TcpListener):
     """A face on 127.0.0.1; ``port`` is known after ``start``."""
 
-    def __init__(self, face: Face, faults: Faults) -> None:
-        super().__init__(lambda known: _Connection(face, faults, known))
+    def __init__(
+        self, face: Face, faults: Faults, cut_power: Callable[[], None]
+    ) -> None:
+        super().__init__(lambda known: _Connection(face, faults, cut_power, known))

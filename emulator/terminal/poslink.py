@@ -26,7 +26,7 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
-from emulator.terminal.ports import Errand, Voice
+from emulator.terminal.ports import Errand, Unhurried, Voice
 from protocols import poslink
 from protocols.errors import LocalError, RemoteError
 from protocols.poslink import (
@@ -210,7 +210,7 @@ class PosLinkFace:
         return _bad(request, code, str(error).upper(), fields)
 
 
-class PosLinkTalk:
+class PosLinkTalk(Unhurried):
     """One line's machine, and one request at work."""
 
     nak = bytes([Control.NAK])

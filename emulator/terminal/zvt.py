@@ -28,7 +28,7 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
-from emulator.terminal.ports import Errand, Voice
+from emulator.terminal.ports import Errand, Unhurried, Voice
 from protocols import zvt
 from protocols.errors import RemoteError
 from protocols.iso8583 import parameters
@@ -91,7 +91,7 @@ class Till:
             self._reply.set_result(reply)
 
 
-class ZvtTalk:
+class ZvtTalk(Unhurried):
     """One line's machine, and one command at work."""
 
     def __init__(self, face: ZvtFace, transport: Transport) -> None:

@@ -6,13 +6,16 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from emulator.faults import Faults
 from emulator.loop import LoopThread
 from emulator.tcp import Known, TcpListener
-from emulator.terminal.abecs import AbecsFace, PinpadLine
+from emulator.terminal.abecs import AbecsFace
 from emulator.terminal.core import TerminalConfig, TerminalCore
+from emulator.terminal.ports import ACTIONS, Circuit, Session
 from posctl.model.deadline import Deadline
 from posctl.model.errors import CheckFailed, LinkFailed, LinkTimeout
 from posctl.terminals import open_terminal
@@ -23,8 +26,8 @@ SERIAL = "1150000001"
 
 
 class Connection(asyncio.Protocol):
-    """A line to the face. The first ``spoil`` answers have a wrong CRC; with ``cut``
-    the first one ends in the middle."""
+    """A line to the face. The first ``spoil`` answers, repeated ones too, have a
+    wrong CRC; with ``cut`` the first one ends in the middle."""
 
     def __init__(self, face: AbecsFace, known: Known, spoil: int, cut: bool) -> None:
         self._face, self._known, self._spoil, self._cut = face, known, spoil, cut
@@ -33,7 +36,9 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._known.add(transport)
-        self._line = PinpadLine(self._face, self._send)
+        opened = partial(self._face.converse, serial=False)
+        circuit = Circuit(self._send, transport.abort, lambda: None)
+        self._session = Session(opened, Faults(ACTIONS), circuit)
 
     def _send(self, data: bytes) -> None:
         if data[:1] == b"\x16" and self._spoil:
@@ -44,10 +49,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
-        self._line.receive(data)
+        self._session.receive(data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._line.close()
+        self._session.close()
         self._known.discard(self._transport)
 
 

@@ -591,7 +591,7 @@ def test_a_power_cut(world: World) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        {"protocol": "abecs"},
+        {"protocol": "nexo"},
         {"protocol": "zvt", "tid": "1234567"},
         {"protocol": "zvt", "serial": "A1"},
     ],
