@@ -1,4 +1,4 @@
-"""A bench for the ZVT face: ledger, ISO 8583 host, emulated terminals."""
+"""Ledger, ISO 8583 host, and emulated terminals (ZVT unless told): no reader, no CA."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ class World:
         self._started: list[EmulatedTerminal] = []
 
     def terminal(self, **told: Any) -> tuple[EmulatedTerminal, Endpoints]:
-        usual = {"transactions": (1250, 990, -240), "host_seconds": 5.0}
-        config = TerminalConfig(
-            SERIAL_NUMBER, TID, MID, TMK, protocol="zvt", **{**usual, **told}
-        )
+        usual: dict[str, Any] = {"protocol": "zvt", "host_seconds": 5.0}
+        usual["transactions"] = (1250, 990, -240)
+        config = TerminalConfig(SERIAL_NUMBER, TID, MID, TMK, **{**usual, **told})
         terminal = EmulatedTerminal(config, ("127.0.0.1", self.port))
         self._started.append(terminal)
         return terminal, self.loop.run(terminal.start())

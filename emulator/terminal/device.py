@@ -37,6 +37,7 @@ class EmulatedTerminal:
     ``start`` signs in and downloads the parameters, so that the terminal shows a
     binding tag; when the host cannot be used, ``host_error`` says why and the
     terminal answers all the same. ``faults`` strike on every line; see ``ports``.
+    ``face`` is what speaks: another one after a power cut.
     """
 
     def __init__(self, config: TerminalConfig, host: Address | None = None) -> None:
@@ -44,7 +45,7 @@ class EmulatedTerminal:
         self.host = HostLine(self.core, host)
         self.host_error: HostError | None = None
         self.faults = Faults(ACTIONS)
-        self._face = self._fresh_face()
+        self.face = self._fresh_face()
         self.plugged: Callable[[Endpoints], None] = lambda endpoints: None
         """Told after each start by itself: a pty has another name then."""
         self.core.restart = self._restart
@@ -63,10 +64,10 @@ class EmulatedTerminal:
         config = self.core.config
         if config.pty:
             told = (config.baud, config.wrong_baud, self._restart)
-            self._pty = PtyPort(self._face, self.faults, *told)
+            self._pty = PtyPort(self.face, self.faults, *told)
         if config.tcp:
             port = self._tcp.port if self._tcp else 0
-            self._tcp = TcpPort(self._face, self.faults, self._restart)
+            self._tcp = TcpPort(self.face, self.faults, self._restart)
             await self._tcp.start(port)
         return Endpoints(
             self._pty.path if self._pty else None,
@@ -87,7 +88,7 @@ class EmulatedTerminal:
         gone. As it starts it signs in and obeys its host. ``plug`` gives the lines."""
         await self.stop()
         self.core.lose_power()
-        self._face = self._fresh_face()
+        self.face = self._fresh_face()
         await self._try_host(self.host.sign_in, self.host.obey)
 
     def _restart(self) -> None:

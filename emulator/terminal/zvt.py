@@ -28,7 +28,7 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
-from emulator.terminal.ports import Errand, Unhurried, Voice
+from emulator.terminal.ports import Errand, Voice
 from protocols import zvt
 from protocols.errors import RemoteError
 from protocols.iso8583 import parameters
@@ -56,29 +56,45 @@ class TillGone(Exception):
 
 
 class Till:
-    """The other end of one line, while a command of it is at work."""
+    """The other end of one line, while a command of it is at work.
+
+    ``waited_for``: something is to come from it, and its silence is noticed here.
+    """
 
     def __init__(self, machine: Answering, voice: Voice) -> None:
+        self.waited_for = False
         self._machine = machine
         self._voice = voice
-        self._reply: asyncio.Future[Apdu] | None = None
+        self._stirred = asyncio.Event()
+        self._reply: Apdu | None = None
 
-    def answer(self, answer: Apdu) -> None:
+    async def answer(self, answer: Apdu) -> None:
+        """Until it is acknowledged. Raises TillGone."""
         self._voice.send(self._machine.answer(answer))
+        await self._until(lambda: self._machine.heard)
 
-    async def lead(self, message: Message, *, last: bool = False) -> Apdu:
-        """Its reply. Raises TillGone."""
+    async def lead(self, message: Message, *, last: bool = False) -> None:
+        """Until it is replied to; ``reply`` has that. Raises TillGone."""
         if self._voice.times == 0:
-            return messages.accepted()
+            return
+        self._reply = None
         said = self._machine.lead(message.to_apdu())
-        reply: asyncio.Future[Apdu] = asyncio.get_running_loop().create_future()
-        self._reply = reply
         self._voice.send(said * (self._voice.times if last else 1))
-        while not reply.done():
-            await asyncio.wait([reply], timeout=self._machine.patience)
-            if not reply.done():
+        await self._until(lambda: self._reply is not None)
+
+    @property
+    def reply(self) -> Apdu:
+        return self._reply or messages.accepted()
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        self.waited_for = True
+        while not done():
+            self._stirred.clear()
+            try:
+                await asyncio.wait_for(self._stirred.wait(), self._machine.patience)
+            except TimeoutError:
                 self._repeat()
-        return reply.result()
+        self.waited_for = False
 
     def _repeat(self) -> None:
         try:
@@ -86,12 +102,13 @@ class Till:
         except zvt.Ended:
             raise TillGone from None
 
-    def replied(self, reply: Apdu) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(reply)
+    def heard(self, replies: list[Apdu]) -> None:
+        """Bytes have come from it, and in them maybe a reply."""
+        self._reply = next(iter(replies), self._reply)
+        self._stirred.set()
 
 
-class ZvtTalk(Unhurried):
+class ZvtTalk:
     """One line's machine, and one command at work."""
 
     def __init__(self, face: ZvtFace, transport: Transport) -> None:
@@ -102,11 +119,23 @@ class ZvtTalk(Unhurried):
         self._machine = Answering(busy, transport, face.timers)
         self._till: Till | None = None
 
+    @property
+    def patience(self) -> float | None:
+        """For the rest of a message; a till that is waited for has its own."""
+        if self._till is not None and self._till.waited_for:
+            return None
+        return self._machine.patience if self._machine.inside else None
+
+    def expired(self) -> bytes:
+        """NAK; nothing where the message was cut off too often."""
+        with suppress(zvt.Ended):
+            return self._machine.expired()
+        return b""
+
     def receive(self, data: bytes) -> tuple[bytes, list[Errand]]:
         out, got = self._machine.receive(data)
-        for reply in got:
-            if reply.is_answer and self._till is not None:
-                self._till.replied(reply)
+        if self._till is not None:
+            self._till.heard([apdu for apdu in got if apdu.is_answer])
         commands = [apdu for apdu in got if not apdu.is_answer]
         return out, [Errand(c.name, partial(self._work, c)) for c in commands]
 
@@ -114,6 +143,7 @@ class ZvtTalk(Unhurried):
         till = self._till = Till(self._machine, voice)
         with suppress(TillGone):
             await self._face.serve(command, till)
+        till.waited_for = False
 
 
 class ZvtFace:
@@ -159,19 +189,19 @@ class ZvtFace:
         self._core.asked.append(command.name)
         kind, handler = self._commands.get(command.control, (None, None))
         if kind is None or handler is None:
-            return till.answer(messages.refused(messages.FUNCTION_NOT_POSSIBLE))
+            return await till.answer(messages.refused(messages.FUNCTION_NOT_POSSIBLE))
         try:
             message = kind.from_apdu(command)
         except RemoteError as error:
             unknown = isinstance(error, zvt.UnknownField)
             code = messages.FUNCTION_NOT_POSSIBLE if unknown else messages.BROKEN
-            return till.answer(messages.refused(code))
+            return await till.answer(messages.refused(code))
         if (objection := self._objection(message)) is not None:
-            return till.answer(objection)
+            return await till.answer(objection)
         if command.control in messages.WITHOUT_COMPLETION:
             await self._done(handler, message, till)
-            return till.answer(messages.accepted())
-        till.answer(messages.accepted())
+            return await till.answer(messages.accepted())
+        await till.answer(messages.accepted())
         if (end := await self._done(handler, message, till)) is not None:
             await till.lead(end, last=True)
 
@@ -377,8 +407,8 @@ class ZvtFace:
         data, tries = b"", 0
         while len(data) < (item.size or 0) and tries < _TRIES:
             wanted = File(item.file_id, len(data), item.size)
-            reply = await till.lead(messages.FileRequest((wanted,)))
-            block = _block(reply, len(data))
+            await till.lead(messages.FileRequest((wanted,)))
+            block = _block(till.reply, len(data))
             data, tries = data + block, 0 if block else tries + 1
         return data if len(data) == (item.size or 0) else None
 

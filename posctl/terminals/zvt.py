@@ -10,6 +10,7 @@ ZVT has no field for MID, batch number and last settlement. Our binding tag is a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -43,6 +44,7 @@ _NAMESPACE = "zvt"
 _STOP_BITS = 2
 _DEFAULT_PASSWORD = "000000"  # noqa: S105  as terminals leave the factory
 _LARGEST_FILE = 4096
+_BUSY_SECONDS = 0.5
 Given = TypeVar("Given")
 Meant = TypeVar("Meant")
 
@@ -164,17 +166,23 @@ class Zvt:
         sent = [
             apdu for apdu in asked.said if apdu.control == messages.STATUS_INFORMATION
         ]
+        if not sent:
+            raise _unreadable(RemoteError("file missing", field="1C"))
         return _read(_joined, sent)
 
     # -- the exchange ------------------------------------------------------------------
 
     def _ask(self, command: Message, deadline: Deadline) -> Asking:
-        asking = Asking(command.to_apdu(), self._transport, self._timers)
-        self._exchange(asking, deadline)
-        error = _error(asking)
-        if error:
-            raise _refusal(error)
-        return asking
+        """Again while the terminal is busy, which says that it has not begun."""
+        while True:
+            asking = Asking(command.to_apdu(), self._transport, self._timers)
+            self._exchange(asking, deadline)
+            error = _error(asking)
+            if not error:
+                return asking
+            if error != messages.PLEASE_WAIT or deadline.remaining() < _BUSY_SECONDS:
+                raise _refusal(error)
+            time.sleep(_BUSY_SECONDS)
 
     def _exchange(self, asking: Asking, deadline: Deadline) -> None:
         heard = self.link.bytes_in

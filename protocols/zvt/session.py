@@ -322,9 +322,14 @@ class Answering:
         return self._sending.send(apdu)
 
     @property
-    def at_work(self) -> bool:
-        """Whether a command has come that is not done with."""
-        return self._command is not None
+    def heard(self) -> bool:
+        """Whether the ECR has acknowledged what was sent last: only then more."""
+        return self._sending.acknowledged
+
+    @property
+    def inside(self) -> bool:
+        """Whether a message has begun whose rest must come within T1."""
+        return self._hearing.inside
 
     def release(self) -> None:
         """The command is done with, or given up: the ECR leads again."""

@@ -265,63 +265,18 @@ def test_a_failure_tells_the_frames_and_no_value(world: World) -> None:
 # --- faults ---------------------------------------------------------------------------
 
 
-OPERATIONS: dict[str, tuple[str, Callable[[Zvt, Deadline], Any]]] = {
-    "identify": ("05 01", lambda driver, end: driver.identify(end).tid),
-    "totals": ("06 10", lambda driver, end: driver.totals(end).count),
-    "settle": ("06 50", lambda driver, end: driver.settle(end).totals.count),
-    "tag": ("08 11", lambda driver, end: driver.binding_tag(end)),
-}
-# (action, line): what the driver makes of it, and whether the terminal did it.
-OUTCOMES: dict[tuple[str, str], tuple[str, bool]] = {
-    ("nak", "pty"): ("recovered", True),
-    ("nak", "tcp"): ("terminal.refused", False),
-    ("silence", "pty"): ("recovered", True),
-    ("silence", "tcp"): ("terminal.silent", False),
-    ("garbage", "pty"): ("recovered", True),
-    ("garbage", "tcp"): ("terminal.garbage", False),
-    ("drop_answer", "pty"): ("terminal.no_answer", True),
-    ("drop_answer", "tcp"): ("terminal.no_answer", True),
-    ("duplicate_answer", "pty"): ("recovered", True),
-    ("duplicate_answer", "tcp"): ("recovered", True),
-}
-
-
-@pytest.mark.parametrize(("action", "line"), OUTCOMES)
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_fault_in_every_operation(
-    world: World, operation: str, action: str, line: str
-) -> None:
-    terminal, ends = world.terminal()
-    command, work = OPERATIONS[operation]
-    outcome, done = OUTCOMES[action, line]
-    if (operation, action, line) == ("identify", "nak", "tcp"):
-        outcome, done = "recovered", True  # the plain status enquiry is asked then
-    terminal.faults.add(Fault(command, action))
-    address = {"pty": pty_of, "tcp": tcp_of}[line](ends)
-    with asking_at(address, timers=Timers(t2=0.2, t3=0.3, t4=0.6)) as driver:
-        if outcome == "recovered":
-            assert work(driver, soon()) is not None
-        else:
-            with pytest.raises((LinkFailed, Refused)) as caught:
-                work(driver, Deadline(2))
-            assert caught.value.code == outcome
-        assert (command in terminal.core.asked) is done
-        settled = operation == "settle" and done
-        assert driver.totals(soon()).count == (0 if settled else 3)
-    assert len(world.host.settlements(TID)) == settled
-
-
 def test_refused_at_every_try(world: World, address: Addressed) -> None:
     terminal, ends = world.terminal()
-    terminal.faults.add(Fault("06 50", "nak", times=zvt.MAX_TRIES))
+    terminal.faults.add(Fault("06 50", "nak", times=9))
     with driver_at(address(ends)) as driver:
         if address is pty_of:
             with pytest.raises(LinkFailed) as caught:
                 driver.settle(soon())
             assert caught.value.params == {"reason": zvt.REFUSED}
+            assert len(terminal.faults.struck) == zvt.MAX_TRIES
         else:
             with pytest.raises(Refused) as refusal:
-                driver.settle(soon())
+                driver.settle(Deadline(1.2))
             assert refusal.value.raw == "9C"
         assert terminal.core.count == 3
         terminal.faults.clear()
