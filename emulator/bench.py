@@ -24,6 +24,7 @@ from emulator.acquirer.ledger import (
     BankAccount,
     Ledger,
     Merchant,
+    Payment,
     TerminalRecord,
 )
 from emulator.acquirer.verification import VerificationFace
@@ -39,7 +40,7 @@ from emulator.card.direct import CardSlot, DirectCardServer
 from emulator.card.hierarchy import Offer, hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
 from emulator.loop import LoopThread
-from emulator.terminal.core import TerminalConfig
+from emulator.terminal.core import PAYER, TerminalConfig
 from emulator.terminal.device import EmulatedTerminal, Endpoints
 from protocols.chinaums import Credentials
 from protocols.iso8583 import parameters
@@ -216,7 +217,10 @@ class Bench:
         ledger.merchants[till.mid] = Merchant(
             till.mid, NAME, OPERATOR, bound, BRANCH, till.version
         )
+        paid = enumerate(self.scenario.transactions, 1)
+        seen = [Payment(f"{number:06}", PAYER, fen) for number, fen in paid]
         record = TerminalRecord(tid, till.mid, till.serial, tmk, till.batch)
+        record.payments = seen
         ledger.terminals[tid] = record
         self.tmk = tmk
 
@@ -276,7 +280,7 @@ class Bench:
     def _start_terminal(self) -> None:
         loop = LoopThread()
         self._stack.callback(loop.stop)
-        self.host = IsoHost(self.ledger)
+        self.host = IsoHost(self.ledger, ca_keys=hierarchy().downloads())
         loop.run(self.host.start())
         self._stack.callback(lambda: loop.run(self.host.stop()))
         self.loop = loop

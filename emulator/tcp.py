@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 
 Known = set[asyncio.Transport]
@@ -39,3 +41,10 @@ class TcpListener:
             transport.abort()
         while self._connections:
             await asyncio.sleep(0)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close a TCP connection with RST: what was not read is lost, as on a cut wire."""
+    line = transport.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

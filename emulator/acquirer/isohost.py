@@ -1,90 +1,96 @@
-"""The UnionPay POS host over TCP: sign in, echo, settle, parameter download.
+"""The UnionPay POS host over TCP.
 
 It checks what a real one checks: terminal and merchant known (97, 03), a fresh STAN
-(94), the MAC of settlement and download (A0), the batch number (77). Every answer
-holds the processing request that the ledger keeps for the terminal. A batch settled
-twice with the same totals gets the same answer and counts once; with others, 95.
+(94), the MAC of what moves money or parameters (A0), the batch number (77). Every
+answer holds the processing request that the ledger keeps for the terminal. What it can
+be asked is in ``isocalls``.
+
+Faults it knows, in ``ACTIONS`` (``service`` names the message by MTI and 60.3, as in
+``0500 201``; each message that arrives counts as one).
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
-from emulator.acquirer.ledger import Ledger, TerminalRecord
-from emulator.tcp import TcpListener
-from protocols.errors import ProtocolError
-from protocols.iso8583 import (
-    FrameFeeder,
-    Message,
-    ProcessingRequest,
-    frame,
-    keys,
-    parameters,
+from emulator.acquirer import isocalls
+from emulator.acquirer.isocalls import (
+    Entry,
+    Fields,
+    HostSettlement,
+    Memory,
+    Refusal,
+    Request,
 )
-from protocols.iso8583.codec import Value
-from protocols.iso8583.parameters import Management, Totals
+from emulator.acquirer.ledger import Ledger, TerminalRecord
+from emulator.faults import Fault, Faults
+from emulator.spoiling import ANSWER_ACTIONS, spoken, times_sent
+from emulator.tcp import TcpListener, reset
+from protocols.errors import ProtocolError
+from protocols.iso8583 import FrameFeeder, Message, frame, parameters
+from protocols.iso8583.keys import UNIONPAY, CipherProfile
+from protocols.iso8583.parameters import Management
 
 CHINA = timezone(timedelta(hours=8))
+NOT_TAKEN = {
+    "refuse": "answer ``body`` as field 39, or 96 (switch fault)",
+    "silence": "answer nothing",
+    "hang_up": "reset the connection",
+}
+"""Instead of taking the message: nothing is done."""
+TAKEN = {
+    **ANSWER_ACTIONS,
+    "hang_up_after": "do it, then reset the connection",
+    "lie": "do it, and answer for another terminal (41), with a MAC that holds",
+    "unbalanced": "of a settlement: say that the totals differ (48), whatever they are",
+}
+"""After taking it: it is done."""
+ACTIONS = frozenset(NOT_TAKEN | TAKEN)
 _ECHOED = (11, 41, 42)
 _ACQUIRER = "03062900"
+_SWITCH_FAULT = "96"
+_MACS = (64, 128)
+_NOBODY = "99999999"
 
 
-class _RefusedRequest(Exception):
-    """A field 39 that is not 00."""
+class Answered(NamedTuple):
+    """An answer, or None where a fault kept the message from being taken; and the
+    fault that struck."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
-
-
-@dataclass(frozen=True)
-class HostSettlement:
-    """What the host holds of a terminal's last settlement; amounts in fen."""
-
-    batch: int
-    totals: Totals
-    time: datetime
-
-
-@dataclass
-class _Line:
-    """What the host remembers of a terminal beside the ledger."""
-
-    stans: set[str] = field(default_factory=set)
-    version_sent: int = 0
-    settlements: list[HostSettlement] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Request:
-    message: Message
-    management: Management
-    terminal: TerminalRecord
-    line: _Line
-
-
-Fields = dict[int, Value]
+    message: Message | None
+    fault: Fault | None
 
 
 class IsoHost:
-    """One host over one ledger. ``mac_algorithm``: see ``keys.MAC_ALGORITHMS``."""
+    """One host over one ledger.
+
+    Args:
+        ciphers: what working keys and MACs are made with.
+        ca_keys: by (RID, index), what a download of CA keys gives.
+        applications: by AID, what a download of chip parameters gives.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         *,
-        mac_algorithm: str = "cup-ecb",
+        ciphers: CipherProfile = UNIONPAY,
+        ca_keys: Mapping[tuple[bytes, bytes], Entry] | None = None,
+        applications: Mapping[bytes, Entry] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(CHINA),
     ) -> None:
         self.ledger = ledger
-        self._algorithm = mac_algorithm
-        self._now = now
-        self._lines: dict[str, _Line] = {}
-        self._listener = TcpListener(lambda known: _Connection(known, self.answer))
+        self.ciphers = ciphers
+        self.ca_keys = dict(ca_keys or {})
+        self.applications = dict(applications or {})
+        self.now = now
+        self.faults = Faults(ACTIONS)
+        self._memories: dict[str, Memory] = {}
+        self._listener = TcpListener(lambda known: _Connection(known, self))
 
     async def start(self, port: int = 0) -> int:
         """Listen on 127.0.0.1; the port taken."""
@@ -99,67 +105,89 @@ class IsoHost:
         return self._listener.port
 
     def forget(self) -> None:
-        """What is remembered of terminals beside the ledger."""
+        """What is remembered of terminals beside the ledger, and every fault."""
+        self.faults.clear()
         with self.ledger.locked():
-            self._lines.clear()
+            self._memories.clear()
+
+    def memory(self, tid: str) -> Memory:
+        """What is remembered of a terminal beside the ledger."""
+        return self._memories.setdefault(tid, Memory())
 
     def settlements(self, tid: str) -> list[HostSettlement]:
         """What this terminal has settled, oldest first."""
         with self.ledger.locked():
-            return list(self._line(tid).settlements)
+            return list(self.memory(tid).settlements)
 
-    def answer(self, message: Message) -> Message:
+    def receive(self, message: Message) -> Answered:
+        """As ``answer``, under whatever fault strikes now."""
+        code = Management.from_text(message.text(60)).code
+        fault = self.faults.take(f"{message.mti} {code}")
+        if fault is None or fault.action not in NOT_TAKEN:
+            return Answered(self.answer(message, fault), fault)
+        if fault.action == "refuse":
+            result = fault.body.decode("latin-1") or _SWITCH_FAULT
+            return Answered(self._refusal(message, result), None)
+        return Answered(None, fault)
+
+    def answer(self, message: Message, fault: Fault | None = None) -> Message:
         """Raises RemoteError when there is nothing to answer to."""
         with self.ledger.locked():
             try:
-                request = self._admit(message)
-                fields = self._handler(request)(request)
-                return self._finish(request, {39: "00", **fields})
-            except _RefusedRequest as refused:
+                request = self._admit(message, fault)
+                call = isocalls.CALLS[message.mti, request.management.code]
+                return self._finish(request, {39: "00", **call.work(self, request)})
+            except Refusal as refused:
                 return self._refusal(message, refused.code)
 
-    def _line(self, tid: str) -> _Line:
-        return self._lines.setdefault(tid, _Line())
-
-    def _admit(self, message: Message) -> _Request:
+    def _admit(self, message: Message, fault: Fault | None) -> Request:
         management = Management.from_text(message.text(60))
+        call = isocalls.CALLS.get((message.mti, management.code))
+        if call is None:
+            raise Refusal("40")
+        terminal = self._terminal(message, management)
+        memory = self.memory(terminal.tid)
+        lie = fault.action if fault else ""
+        request = Request(message, management, terminal, memory, lie)
+        if call.guarded and not self._mac_holds(request):
+            raise Refusal("A0")
+        if call.fresh:
+            self._fresh(request)
+        return request
+
+    def _terminal(self, message: Message, management: Management) -> TerminalRecord:
+        """Raises Refusal 97 or 03."""
+        if management.code == parameters.UPDATE:
+            return isocalls.by_serial(self.ledger, message)
         terminal = self.ledger.terminals.get(message.text(41))
         if terminal is None:
-            raise _RefusedRequest("97")
+            raise Refusal("97")
         known = terminal.mid in self.ledger.merchants
         if not known or message.text(42) != terminal.mid:
-            raise _RefusedRequest("03")
-        return _Request(message, management, terminal, self._line(terminal.tid))
+            raise Refusal("03")
+        return terminal
 
-    def _handler(self, request: _Request) -> Callable[[_Request], Fields]:
-        code = request.management.code
-        handler, guarded = _HANDLERS.get((request.message.mti, code), (None, False))
-        if handler is None:
-            raise _RefusedRequest("40")
-        if guarded and not self._mac_holds(request):
-            raise _RefusedRequest("A0")
-        if code not in parameters.SIGN_IN:
-            self._fresh(request)
-        return lambda asked: handler(self, asked)
-
-    def _fresh(self, request: _Request) -> None:
+    def _fresh(self, request: Request) -> None:
         stan = request.message.text(11)
-        if stan in request.line.stans:
-            raise _RefusedRequest("94")
-        request.line.stans.add(stan)
+        if stan in request.memory.stans:
+            raise Refusal("94")
+        request.memory.stans.add(stan)
 
-    def _mac_holds(self, request: _Request) -> bool:
+    def _mac_holds(self, request: Request) -> bool:
         working = request.terminal.working_keys
         if working is None:
             return False
-        return keys.mac_holds(request.message, working[1], self._algorithm)
+        return self.ciphers.mac_holds(request.message, working[1])
 
-    def _finish(self, request: _Request, fields: Fields) -> Message:
+    def _finish(self, request: Request, fields: Fields) -> Message:
         answer = self._shape(request.message, fields, request.terminal)
+        if request.lie == "lie":
+            answer = replace(answer, fields={**answer.fields, 41: _NOBODY})
         working = request.terminal.working_keys
-        if 64 not in request.message.fields or working is None:
+        guarded = any(place in request.message.fields for place in _MACS)
+        if not guarded or working is None:
             return answer
-        return keys.sealed(answer, working[1], self._algorithm)
+        return self.ciphers.sealed(answer, working[1])
 
     def _refusal(self, message: Message, code: str) -> Message:
         terminal = self.ledger.terminals.get(message.text(41))
@@ -168,7 +196,7 @@ class IsoHost:
     def _shape(
         self, message: Message, fields: Fields, terminal: TerminalRecord | None
     ) -> Message:
-        now = self._now()
+        now = self.now()
         echoed = {n: message.fields[n] for n in _ECHOED if n in message.fields}
         stamp: Fields = {
             12: f"{now:%H%M%S}",
@@ -179,90 +207,13 @@ class IsoHost:
         wanted = terminal.processing_request if terminal else 0
         return message.answer({**echoed, **stamp, **fields}, wanted)
 
-    def _sign_in(self, request: _Request) -> Fields:
-        terminal, code = request.terminal, request.management.code
-        issued, length = _ISSUED[code]
-        fresh = keys.WorkingKeys(*map(secrets.token_bytes, issued))
-        terminal.working_keys = (fresh.pik, fresh.mak)
-        request.line.stans.clear()
-        if terminal.processing_request == ProcessingRequest.SIGN_IN_AGAIN:
-            terminal.processing_request = ProcessingRequest.NONE
-        management = Management(code, terminal.batch)
-        return {
-            60: management.to_text(),
-            62: keys.wrap(fresh, terminal.tmk, length),
-        }
-
-    def _echo(self, request: _Request) -> Fields:
-        return {60: request.message.text(60)}
-
-    def _settle(self, request: _Request) -> Fields:
-        terminal, batch = request.terminal, request.management.batch
-        totals = Totals.from_text(request.message.text(48))
-        done = next((s for s in request.line.settlements if s.batch == batch), None)
-        if done is None:
-            if batch != terminal.batch:
-                raise _RefusedRequest("77")
-            done = HostSettlement(batch, totals, self._now())
-            request.line.settlements.append(done)
-            terminal.batch = batch % 999999 + 1
-        if done.totals != totals:
-            raise _RefusedRequest("95")
-        return {
-            48: replace(totals, result=parameters.BALANCED).to_text(),
-            60: request.message.text(60),
-        }
-
-    def _download(self, request: _Request) -> Fields:
-        terminal = request.terminal
-        merchant = self.ledger.merchants[terminal.mid]
-        request.line.version_sent = merchant.version
-        tag = self.ledger.binding_tag(terminal.tid)
-        items = {
-            parameters.TRANSACTION_TYPES: b"FFC0",
-            parameters.MERCHANT_NAME: merchant.name.encode("gb18030"),
-            parameters.MASTER_KEY_INDEX: b"1",
-            parameters.BINDING_TAG: bytes.fromhex(tag.to_hex()),
-        }
-        return {60: request.message.text(60), 62: parameters.write_list(items)}
-
-    def _download_end(self, request: _Request) -> Fields:
-        terminal, line = request.terminal, request.line
-        merchant = self.ledger.merchants[terminal.mid]
-        if line.version_sent == merchant.version:
-            terminal.processing_request = ProcessingRequest.NONE
-            terminal.tag_version_fetched = merchant.version
-        return {60: request.message.text(60)}
-
-
-# Code of the sign-in -> bytes of each key issued, length of F62.
-_ISSUED: Mapping[str, tuple[tuple[int, ...], int]] = {
-    parameters.SIGN_IN_SINGLE: ((8, 8), 24),
-    parameters.SIGN_IN_DOUBLE: ((16, 8), 40),
-    parameters.SIGN_IN_TRACK: ((16, 16, 16), 60),
-}
-
-_Handler = Callable[[IsoHost, _Request], Fields]
-
-# MTI and network management code -> handler, and whether the request needs a MAC.
-_HANDLERS: Mapping[tuple[str, str], tuple[_Handler, bool]] = {
-    **{("0800", code): (IsoHost._sign_in, False) for code in parameters.SIGN_IN},
-    ("0800", parameters.ECHO): (IsoHost._echo, False),
-    ("0820", parameters.ECHO): (IsoHost._echo, False),
-    ("0500", parameters.SETTLE): (IsoHost._settle, True),
-    ("0800", parameters.DOWNLOAD): (IsoHost._download, True),
-    ("0800", parameters.DOWNLOAD_END): (IsoHost._download_end, True),
-}
-
 
 class _Connection(asyncio.Protocol):
     """One terminal's connection; it is closed at the first unreadable byte."""
 
-    def __init__(
-        self, known: set[asyncio.Transport], answer: Callable[[Message], Message]
-    ) -> None:
+    def __init__(self, known: set[asyncio.Transport], host: IsoHost) -> None:
         self._known = known
-        self._answer = answer
+        self._host = host
         self._feeder = FrameFeeder()
         self._transport: asyncio.Transport | None = None
 
@@ -276,10 +227,17 @@ class _Connection(asyncio.Protocol):
             return
         try:
             for payload in self._feeder.feed(data):
-                answer = self._answer(Message.from_bytes(payload))
-                self._transport.write(frame(answer.to_bytes()))
+                self._answer(Message.from_bytes(payload), self._transport)
         except ProtocolError:
             self._transport.close()
+
+    def _answer(self, message: Message, transport: asyncio.Transport) -> None:
+        answer, fault = self._host.receive(message)
+        if answer is not None:
+            data = frame(answer.to_bytes()) * times_sent(fault)
+            spoken(fault, transport.write)(data)
+        if fault is not None and fault.action in ("hang_up", "hang_up_after"):
+            reset(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._transport is not None:

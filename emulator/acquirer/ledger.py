@@ -79,10 +79,31 @@ class Merchant:
 
 
 @dataclass
+class Payment:
+    """One payment of an open batch, in fen; refunds are negative."""
+
+    stan: str
+    number: str = field(repr=False)
+    amount: int
+
+
+@dataclass(frozen=True)
+class Takings:
+    """A settled batch, and the account that it is paid out to."""
+
+    tid: str
+    batch: int
+    account: str = field(repr=False)
+    amount: int
+
+
+@dataclass
 class TerminalRecord:
     """What the host knows of a terminal. ``tmk`` is its 16-byte master key.
 
     Args:
+        payments: of its open batch; None: the host has not seen it begin, and takes
+            the terminal's word for its totals.
         account: settlement account of this terminal alone, where it is not the
             merchant's; only Lakala's terminal query knows of it.
     """
@@ -96,6 +117,7 @@ class TerminalRecord:
     tag_version_fetched: int = 0
     working_keys: tuple[bytes, bytes] | None = None  # PIK, MAK in clear
     account: str | None = None
+    payments: list[Payment] | None = None
 
 
 @dataclass
@@ -121,6 +143,7 @@ class Ledger:
         self.terminals: dict[str, TerminalRecord] = {}
         self.applications: dict[str, Application] = {}
         self.branches: dict[str, str] = {}
+        self.takings: list[Takings] = []
         self._lock = threading.RLock()
 
     @contextmanager
@@ -135,6 +158,7 @@ class Ledger:
                 table.clear()
             self.applications.clear()
             self.branches.clear()
+            self.takings.clear()
 
     def terminals_of(self, mid: str) -> list[TerminalRecord]:
         with self._lock:

@@ -16,11 +16,13 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emulator.card.applet import CardProfile, Chip, signed_records
+from protocols.iso8583 import downloads
+from protocols.iso8583.downloads import Objects
 
 RID, CA_INDEX = "A000000333", 0xF1
 """UnionPay's own keys have low indices."""
 _CA_BITS, _ISSUER_BITS, _CHIP_BITS, _SHORT_BITS = 1408, 1152, 1024, 1024
-_UNTIL, _PAST = "1249", "1220"
+_UNTIL, _PAST, _CA_UNTIL = "1249", "1220", b"20491231"
 _ISSUER_SERIAL, _CHIP_SERIAL = "0000A1", "0000C1"
 REVOKED_SERIAL = "00DEAD"
 _AIP = {"none": "1C00", "sda": "5C00", "dda": "3C00", "cda": "1D00"}
@@ -137,6 +139,22 @@ class Hierarchy:
             f'[[revoked]]\nrid = "{RID}"\nindex = "{CA_INDEX:02X}"\n'
             f'serial = "{REVOKED_SERIAL}"\n'
         )
+
+    def downloads(self) -> dict[tuple[bytes, bytes], Objects]:
+        """For a terminal, as its host gives CA keys: by RID and index."""
+        rid, index = bytes.fromhex(RID), bytes([CA_INDEX])
+        whole = rid + index + self.ca.modulus + self.ca.exponent_bytes
+        key: Objects = {
+            downloads.RID: rid,
+            downloads.KEY_INDEX: index,
+            downloads.KEY_EXPIRY: _CA_UNTIL,
+            downloads.KEY_HASH: downloads.SHA1,
+            downloads.KEY_CIPHER: downloads.RSA,
+            downloads.KEY_MODULUS: self.ca.modulus,
+            downloads.KEY_EXPONENT: self.ca.exponent_bytes,
+            downloads.KEY_CHECK: hashlib.sha1(whole, usedforsecurity=False).digest(),
+        }
+        return {(rid, index): key}
 
     def personalise(
         self, profile: CardProfile, offer: Offer = "dda", wrong: str = ""

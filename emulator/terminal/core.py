@@ -10,9 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 from protocols.bindingtag import BindingTag
 from protocols.iso8583 import keys, parameters
+from protocols.iso8583.downloads import Objects
+from protocols.iso8583.keys import UNIONPAY, CipherProfile
 from protocols.iso8583.parameters import Totals
 
 BEIJING = timezone(timedelta(hours=8))
+PAYER = "6216261000000000018"
+"""Whose card paid everything on the bench: a published test number."""
 WRONG_BAUD = ("silence", "garbage")
 PROTOCOLS = ("poslink", "zvt", "abecs", "ecrhub")
 NO_TID = "00000000"
@@ -37,7 +41,7 @@ class TerminalConfig:
         answers_after: seconds from a request, which is acknowledged at once, to the
             answer. Real terminals take some; there are clients that lose an answer
             which comes in one piece with the acknowledgement.
-        mac_algorithm: as in ``keys.MAC_ALGORITHMS``.
+        ciphers: what its acquirer makes working keys and MACs with.
         host_seconds: how long it waits for its host.
         protocol: what it speaks on its lines, one of ``PROTOCOLS``.
         password: 6 digits, for the commands of ZVT that need one.
@@ -65,7 +69,7 @@ class TerminalConfig:
     baud: int = 9600
     wrong_baud: str = "silence"
     answers_after: float = 0.0
-    mac_algorithm: str = "cup-ecb"
+    ciphers: CipherProfile = UNIONPAY
     host_seconds: float = 10.0
     protocol: str = "poslink"
     password: str = field(default="000000", repr=False)
@@ -89,12 +93,21 @@ class TerminalCore:
     def __init__(self, config: TerminalConfig) -> None:
         self.config = config
         self.tid = config.tid
+        self.mid = config.mid
         self.password = config.password
         self.working_keys: keys.WorkingKeys | None = None
         self.batch = config.batch
         self.stan = 0
         self.transactions = list(config.transactions)
         self.parameters: dict[str, bytes] = {}
+        self.ca_keys: list[Objects] = []
+        self.applications: list[Objects] = []
+        """What of chip parameters its host gave it."""
+        self.reversal: dict[int, str] | None = None
+        """Fields of a payment whose answer did not come: to be taken back before
+        anything else is sent."""
+        self.upload_due = False
+        """The host has settled this batch with other totals, and wants all of it."""
         self.processing_request = 0
         self.last_settlement: datetime | None = None
         self.clock_ahead = timedelta()
@@ -118,7 +131,8 @@ class TerminalCore:
     def lose_power(self) -> None:
         """What was not saved is gone: working keys, what the host asked for, the
         display, a signature, and half a file. Batch, identifier, password, parameters,
-        settings, files and trace number are saved; paper stays."""
+        settings, files, trace number, and what is owed to the host are saved; paper
+        stays."""
         self.working_keys = None
         self.signature = ""
         self.upload.clear()
@@ -168,6 +182,7 @@ class TerminalCore:
     def close_batch(self) -> None:
         """Empty the batch, count it on, note the time."""
         self.transactions.clear()
+        self.upload_due = False
         self.batch = self.batch % 999999 + 1
         self.last_settlement = self.now()
 
@@ -182,7 +197,7 @@ class TerminalCore:
         settled = self.last_settlement
         shown = {
             "terminalID": self.tid,
-            "merchantID": self.config.mid,
+            "merchantID": self.mid,
             "merchantName": merchant.decode("gb18030", "replace"),
             "batchNumber": f"{self.batch:06}",
             "lastSettlementTime": f"{settled:%Y%m%d%H%M%S}" if settled else "",

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from emulator.faults import Fault, Faults
-from emulator.tcp import TcpListener
+from emulator.spoiling import ANSWER_ACTIONS, Send, spoken, times_sent
+from emulator.tcp import TcpListener, reset
 
-Send = Callable[[bytes], None]
 NOT_TAKEN = {
     "nak": "refuse it as a line does (NAK; ZVT on TCP: 84 9C, busy; ECR Hub has no"
     " such word and stays silent)",
@@ -29,20 +27,13 @@ NOT_TAKEN = {
 }
 """Instead of taking the request: nothing is done."""
 TAKEN = {
-    "drop_answer": "do it, answer nothing (POSLink and ABECS acknowledge it; of ZVT"
-    " comes 80 00, not what the terminal says while it leads)",
-    "duplicate_answer": "do it, send the answer (ZVT: the completion) twice",
-    "corrupt_answer": "do it, flip a bit in the last byte of the first answer",
-    "truncate_answer": "do it, send half of the first answer, and no more of it",
-    "split_answer": "do it, send each byte by itself",
-    "delay_answer": "do it, and answer ``seconds`` after that",
+    **ANSWER_ACTIONS,
     "hang_up_after": "do it, then the line breaks",
     "power_cut": "do it, then lose the power; the terminal starts again",
 }
-"""After taking it: it is done."""
+"""After taking it: it is done. An answer that is dropped, or sent twice, is the last
+one: POSLink and ABECS acknowledge the request, ZVT says 80 00 and nothing after it."""
 ACTIONS = frozenset(NOT_TAKEN | TAKEN)
-_TIMES_SENT = {"drop_answer": 0, "duplicate_answer": 2}
-_TIMES_SENT |= {"hang_up_after": 0, "power_cut": 0}
 _CHUNK = 4096
 _INPUT_SPEED, _OUTPUT_SPEED, _CONTROL = 4, 5, 2
 """Places in what ``termios.tcgetattr`` gives."""
@@ -148,8 +139,8 @@ class Session:
 
     async def _run(self, errand: Errand, fault: Fault | None) -> None:
         action = fault.action if fault else ""
-        times = _TIMES_SENT.get(action, 1)
-        await errand.work(Voice(_spoken(fault, self._circuit.send), times))
+        times = times_sent(fault)
+        await errand.work(Voice(spoken(fault, self._circuit.send), times))
         if times == 0:
             self._talk = self._opened()  # nothing is left to be repeated
         if action == "hang_up_after":
@@ -179,35 +170,6 @@ class Session:
         for work in list(self._work):
             if work is not asyncio.current_task():
                 work.cancel()
-
-
-def _spoken(fault: Fault | None, send: Send) -> Send:
-    """How an answer goes out under a fault."""
-    spoil = _SPOILS.get(fault.action) if fault else None
-    if fault is not None and fault.action == "delay_answer":
-        loop = asyncio.get_running_loop()
-        return lambda data: _unkept(loop.call_later(fault.seconds, send, data))
-    if fault is not None and fault.action == "split_answer":
-        return partial(_send_each, send)
-    if spoil is None:
-        return send
-    spoilt = iter([spoil])
-    return lambda data: send(next(spoilt, bytes)(data))
-
-
-def _send_each(send: Send, data: bytes) -> None:
-    for byte in data:
-        send(bytes([byte]))
-
-
-def _unkept(handle: object) -> None:
-    """A timer that nobody cancels: what it sends into a closed line is lost."""
-
-
-_SPOILS: dict[str, Callable[[bytes], bytes]] = {
-    "corrupt_answer": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
-    "truncate_answer": lambda data: data[: len(data) // 2],
-}
 
 
 class PtyPort:
@@ -370,13 +332,6 @@ class _Connection(asyncio.Protocol):
     def _hang_up(self) -> None:
         if self._transport is not None:
             reset(self._transport)
-
-
-def reset(transport: asyncio.Transport) -> None:
-    """Close a TCP connection with RST: what was not read is lost, as on a cut wire."""
-    line = transport.get_extra_info("socket")
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 class TcpPort(TcpListener):

@@ -173,7 +173,7 @@ class PosLinkFace:
             batch=f"{batch:06}",
         )
         settled = core.last_settlement or core.now()
-        ids = (core.tid, core.config.mid)
+        ids = (core.tid, core.mid)
         closed = BatchClosed(host, count, amount, settled, *ids)
         return _good(request, closed.to_fields())
 

@@ -299,7 +299,7 @@ class ZvtFace:
             "Model": config.model,
             "Serial": config.serial,
             "Terminal ID": core.tid,
-            "Merchant ID": config.mid,
+            "Merchant ID": core.mid,
             "Version": f"{config.app_name} {config.app_version}",
         }
         lines = [f"{name}: {value}" for name, value in named.items()]

@@ -288,3 +288,7 @@ class CipherProfile:
     def _check(self, mak: bytes) -> None:
         if len(mak) not in _MAK_SIZES[self.mac]:
             raise LocalError(f"MAK of {len(mak)} bytes: {self.mac} has none such")
+
+
+UNIONPAY = CipherProfile()
+"""What most acquirers use: TDES and UnionPay's own MAC."""

@@ -17,7 +17,17 @@ from protocols.errors import LocalError, RemoteError
 
 SIGN_IN_SINGLE, SIGN_OFF, SIGN_IN_DOUBLE, SIGN_IN_TRACK = "001", "002", "003", "004"
 SETTLE, ECHO = "201", "301"
+UPDATE = "101"
+"""The host tells a terminal its TID and MID by its serial number."""
+PAYMENT = "000"
+"""Of messages that are no network management: sale and reversal."""
+UPLOAD, UPLOAD_END_UNBALANCED, UPLOAD_END_BALANCED = "201", "202", "207"
+"""Batch upload (0320): magnetic records, then its end."""
 DOWNLOAD, DOWNLOAD_END = "360", "361"
+STATUS = "362"
+TMS, TMS_END = "364", "365"
+CA_KEY, CA_KEY_END, CA_KEY_LIST = "370", "371", "372"
+CHIP, CHIP_END, CHIP_LIST = "380", "381", "382"
 SIGN_IN = frozenset({SIGN_IN_SINGLE, SIGN_IN_DOUBLE, SIGN_IN_TRACK})
 
 TRANSACTION_TYPES, MERCHANT_NAME = "11", "12"
@@ -71,7 +81,8 @@ def _digits(text: str, least: int, name: str) -> None:
 
 
 _SIDE = 30
-BALANCED = "1"
+BALANCED, UNBALANCED = "1", "2"
+"""What the host made of the totals; 0 in the request."""
 
 
 @dataclass(frozen=True)

@@ -331,6 +331,11 @@ class Answering:
         """Whether a message has begun whose rest must come within T1."""
         return self._hearing.inside
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a command has come that is not done with."""
+        return self._command is not None
+
     def release(self) -> None:
         """The command is done with, or given up: the ECR leads again."""
         self._command = self._said = None

@@ -110,7 +110,9 @@ DYNAMIC = {
 def test_a_card_wrong_in_one_way_fails_at_that_link(wrong: str) -> None:
     proof = prove(hierarchy().personalise(DEBIT_CARD, "dda", wrong))
     assert proof.grade is Grade.FAILED
-    assert (last(proof).name, last(proof).reason) == DYNAMIC[wrong]
+    link, reason = DYNAMIC[wrong]
+    lucky = {"trailer"} if wrong == "forged" else set()  # 1 in 256 begins with 6A
+    assert last(proof).name == link and last(proof).reason in {reason, *lucky}
 
 
 @pytest.mark.req("R24")
