@@ -143,7 +143,8 @@ class Scenario:
         wrong_terminal: the provider knows the terminal under another number.
         unbound: the merchant has no settlement account yet.
         transactions: the open batch in fen.
-        baud, wrong_baud, protocol, answers_after: as in ``TerminalConfig``.
+        baud, wrong_baud, paced, rfc2217, protocol, answers_after: as in
+            ``TerminalConfig``.
         till: whose terminal it is.
     """
 
@@ -157,6 +158,8 @@ class Scenario:
     transactions: tuple[int, ...] = (12800, 3550, -550)
     baud: int = 9600
     wrong_baud: str = "silence"
+    paced: bool = False
+    rfc2217: bool = False
     protocol: str = "poslink"
     answers_after: float = 0.0
     till: Till = Till()
@@ -311,6 +314,8 @@ class Bench:
             transactions=scenario.transactions,
             baud=scenario.baud,
             wrong_baud=scenario.wrong_baud,
+            paced=scenario.paced,
+            rfc2217=scenario.rfc2217,
             protocol=scenario.protocol,
             answers_after=scenario.answers_after,
         )
@@ -424,11 +429,18 @@ class Bench:
         pty = self.endpoints.pty
         return str(self._line) if pty else f"tcp:127.0.0.1:{self.endpoints.tcp}"
 
+    @property
+    def _rfc2217(self) -> str | None:
+        port = self.endpoints.rfc2217
+        return f"rfc2217://127.0.0.1:{port}" if port else None
+
     def connect_to(self) -> dict[str, object]:
         """What a user of the bench needs to know."""
         return {
             "terminal": str(self._line) if self.endpoints.pty else None,
             "terminal_tcp": f"tcp:127.0.0.1:{self.endpoints.tcp}",
+            "terminal_rfc2217": self._rfc2217,
+            "protocol": self.scenario.protocol,
             "reader": self.reader,
             "environment": self.environment,
             "no_pcscd": self.no_pcscd,

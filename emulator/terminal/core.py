@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from emulator.terminal.pacing import LineSettings
 from protocols.bindingtag import BindingTag
 from protocols.iso8583 import keys, parameters
 from protocols.iso8583.downloads import Objects
@@ -34,10 +35,9 @@ class TerminalConfig:
         transactions: the open batch in fen; refunds are negative.
         aliases: more names of variables, each with the one it stands for: every
             terminal application has its own.
-        pty, tcp: the lines it answers on; Windows has no pty.
-        baud: speed of its serial line in bits a second.
-        wrong_baud: what a client at another speed gets: ``silence``, or ``garbage``
-            for whatever it sends.
+        pty, tcp, rfc2217: the lines it answers on; Windows has no pty, and RFC 2217
+            is a serial line of the network that honours what a pty cannot.
+        baud, wrong_baud, paced, bytesize, parity, needs_dtr: as in ``LineSettings``.
         answers_after: seconds from a request, which is acknowledged at once, to the
             answer. Real terminals take some; there are clients that lose an answer
             which comes in one piece with the acknowledgement.
@@ -66,8 +66,13 @@ class TerminalConfig:
     aliases: tuple[tuple[str, str], ...] = ()
     pty: bool = os.name == "posix"
     tcp: bool = True
+    rfc2217: bool = False
     baud: int = 9600
     wrong_baud: str = "silence"
+    paced: bool = False
+    bytesize: int = 8
+    parity: str = "N"
+    needs_dtr: bool = False
     answers_after: float = 0.0
     ciphers: CipherProfile = UNIONPAY
     host_seconds: float = 10.0
@@ -82,6 +87,18 @@ class TerminalConfig:
             raise ValueError(f"{self.protocol}: one of {sorted(PROTOCOLS)}")
         if self.protocol == "zvt" and not self._numbers_fit_zvt():
             raise ValueError("ZVT: a TID has 8 digits, a serial number only digits")
+
+    def line(self, stop_bits: int) -> LineSettings:
+        """Its serial line, with the stop bits of its protocol."""
+        return LineSettings(
+            self.baud,
+            self.wrong_baud,
+            self.paced,
+            self.bytesize,
+            self.parity,
+            stop_bits,
+            self.needs_dtr,
+        )
 
     def _numbers_fit_zvt(self) -> bool:
         return bool(_ZVT_TID.fullmatch(self.tid) and _DIGITS.fullmatch(self.serial))

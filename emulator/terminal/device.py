@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emulator.faults import Faults
 from emulator.terminal.abecs import AbecsFace
 from emulator.terminal.core import TerminalConfig, TerminalCore
 from emulator.terminal.ecrhub import EcrHubFace
 from emulator.terminal.hostline import Address, HostError, HostLine
+from emulator.terminal.pacing import LineSettings
 from emulator.terminal.ports import ACTIONS, Face, PtyPort, TcpPort
 from emulator.terminal.poslink import PosLinkFace
 from emulator.terminal.zvt import ZvtFace
+
+if TYPE_CHECKING:
+    from emulator.terminal.uart import Rfc2217Port
 
 _FACES: dict[str, Callable[[TerminalCore, HostLine], Face]] = {
     "poslink": PosLinkFace,
@@ -25,10 +30,12 @@ _FACES: dict[str, Callable[[TerminalCore, HostLine], Face]] = {
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the terminal answers; ``pty`` is a path, ``tcp`` a port of 127.0.0.1."""
+    """Where the terminal answers; ``pty`` is a path, ``tcp`` and ``rfc2217`` (a serial
+    line of the network) are ports of 127.0.0.1."""
 
     pty: str | None
     tcp: int | None
+    rfc2217: int | None = None
 
 
 class EmulatedTerminal:
@@ -52,6 +59,7 @@ class EmulatedTerminal:
         self._restarting: asyncio.Task[None] | None = None
         self._pty: PtyPort | None = None
         self._tcp: TcpPort | None = None
+        self.rfc2217: Rfc2217Port | None = None
 
     async def start(self) -> Endpoints:
         """Raises OSError without a port or pty, ValueError for a speed that is none."""
@@ -62,9 +70,12 @@ class EmulatedTerminal:
         """The lines anew: another pty, the same TCP port. May be repeated."""
         await self.stop()
         config = self.core.config
+        settings = config.line(self.face.stop_bits)
         if config.pty:
-            told = (config.baud, config.wrong_baud, self._restart)
-            self._pty = PtyPort(self.face, self.faults, *told)
+            told = (self.face, self.faults, settings, self._restart)
+            self._pty = PtyPort(*told)
+        if config.rfc2217:
+            await self._start_rfc2217(settings)
         if config.tcp:
             port = self._tcp.port if self._tcp else 0
             self._tcp = TcpPort(self.face, self.faults, self._restart)
@@ -72,7 +83,16 @@ class EmulatedTerminal:
         return Endpoints(
             self._pty.path if self._pty else None,
             self._tcp.port if self._tcp else None,
+            self.rfc2217.port if self.rfc2217 else None,
         )
+
+    async def _start_rfc2217(self, settings: LineSettings) -> None:
+        from emulator.terminal.uart import Rfc2217Port  # pyserial: few benches need it
+
+        port = self.rfc2217.port if self.rfc2217 else 0
+        told = (self.face, self.faults, settings, self._restart)
+        self.rfc2217 = Rfc2217Port(*told)
+        await self.rfc2217.start(port)
 
     async def stop(self) -> None:
         """Unplug every line. May be repeated."""
@@ -80,8 +100,9 @@ class EmulatedTerminal:
             self._restarting.cancel()
         if self._pty is not None:
             self._pty.close()
-        if self._tcp is not None:
-            await self._tcp.stop()
+        for listener in (self._tcp, self.rfc2217):
+            if listener is not None:
+                await listener.stop()
 
     async def cut_power(self) -> None:
         """Off and on again, in the middle of whatever it does: what was not saved is

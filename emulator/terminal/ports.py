@@ -17,6 +17,7 @@ from typing import Protocol
 from emulator.faults import Fault, Faults
 from emulator.spoiling import ANSWER_ACTIONS, Send, spoken, times_sent
 from emulator.tcp import TcpListener, reset
+from emulator.terminal.pacing import LineSettings, Pace
 
 NOT_TAKEN = {
     "nak": "refuse it as a line does (NAK; ZVT on TCP: 84 9C, busy; ECR Hub has no"
@@ -133,7 +134,7 @@ class Session:
         self._talk = self._opened()  # it must not wait for an answer to send
         if fault.action == "hang_up":
             return self._circuit.hang_up()
-        answers = {"nak": nak, "silence": b"", "garbage": fault.body or _noise(data)}
+        answers = {"nak": nak, "silence": b"", "garbage": fault.body or noise(data)}
         if out := answers[fault.action]:
             self._circuit.send(out)
 
@@ -179,9 +180,7 @@ class PtyPort:
     after ``close`` a client reads the end, as after pulling the plug. A client that
     has set another speed is not understood, and understands nothing.
 
-    Args:
-        baud: the terminal's speed in bits a second; a client finds it set.
-        wrong_baud: as in ``TerminalConfig``.
+    A client finds the terminal's speed set.
 
     Raises:
         ValueError: no serial line has this speed.
@@ -192,21 +191,23 @@ class PtyPort:
         self,
         face: Face,
         faults: Faults,
-        baud: int,
-        wrong_baud: str,
+        settings: LineSettings,
         cut_power: Callable[[], None],
     ) -> None:
-        self._speed = _speed(baud)
-        self._wrong_baud = wrong_baud
+        self._speed = _speed(settings.baud)
+        self._wrong_baud = settings.wrong_baud
         self._loop = asyncio.get_running_loop()
         self._master, self._slave = os.openpty()
-        _make_raw(self._slave, self._speed, face.stop_bits)
+        _make_raw(self._slave, self._speed, settings.stop_bits)
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         self._unsent = bytearray()
         opened = partial(face.converse, serial=True)
         circuit = Circuit(self._send, self.close, cut_power)
         self._session = Session(opened, faults, circuit)
+        pace = settings.seconds_a_byte
+        self._inward = Pace(pace, self._session.receive)
+        self._outward = Pace(pace, self._queue)
         self._loop.add_reader(self._master, self._readable)
 
     def close(self) -> None:
@@ -214,6 +215,8 @@ class PtyPort:
         if self._master < 0:
             return
         self._session.close()
+        for pace in (self._inward, self._outward):
+            pace.drop()
         self._loop.remove_reader(self._master)
         self._loop.remove_writer(self._master)
         for handle in (self._master, self._slave):
@@ -229,9 +232,9 @@ class PtyPort:
             self.close()
             return
         if self._same_speed():
-            self._session.receive(data)
+            self._inward.push(data)
         else:
-            self._transmit(self._garbled(data))
+            self._outward.push(self._garbled(data))
 
     def _same_speed(self) -> bool:
         import termios
@@ -240,13 +243,13 @@ class PtyPort:
         return bool(termios.tcgetattr(self._master)[_OUTPUT_SPEED] == self._speed)
 
     def _garbled(self, data: bytes) -> bytes:
-        return _noise(data) if self._wrong_baud == "garbage" else b""
+        return noise(data) if self._wrong_baud == "garbage" else b""
 
     def _send(self, data: bytes) -> None:
         if self._master >= 0:
-            self._transmit(data if self._same_speed() else self._garbled(data))
+            self._outward.push(data if self._same_speed() else self._garbled(data))
 
-    def _transmit(self, data: bytes) -> None:
+    def _queue(self, data: bytes) -> None:
         self._unsent += data
         self._flush()
 
@@ -287,9 +290,9 @@ def _make_raw(handle: int, speed: int, stop_bits: int) -> None:
     termios.tcsetattr(handle, termios.TCSANOW, settings)
 
 
-def _noise(data: bytes) -> bytes:
-    """Smeared bits. The two set ones keep clear of every control byte, and of every
-    byte that begins an APDU of ZVT."""
+def noise(data: bytes) -> bytes:
+    """What a receiver at another speed makes of it: smeared bits. The two set ones keep
+    clear of every control byte, and of every byte that begins an APDU of ZVT."""
     return bytes(byte | byte >> 1 | 0xA0 for byte in data)
 
 

@@ -14,12 +14,14 @@ from typing import Any
 import click
 
 from emulator.bench import BRANCH, CARDS, MID, MOBILE, NEW_NUMBER, Bench, Scenario
+from emulator.terminal.core import PROTOCOLS
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.options import SECONDS
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
 
+_SPEEDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
 _ANSWERS_AFTER = 0.02
 """Seconds: whoever tries his own program on the bench gets what a real one gives."""
 
@@ -51,31 +53,63 @@ def scenario_options(body: Any) -> Any:
     )(body)
 
 
+def _line_options(body: Any) -> Any:
+    """What the terminal is, as far as its line goes."""
+    return options(
+        click.option(
+            "--protocol",
+            type=click.Choice(PROTOCOLS),
+            default="poslink",
+            show_default=True,
+            help=_("option.emulated_protocol"),
+        ),
+        click.option(
+            "--baud",
+            metavar="BAUD",
+            type=click.Choice(_SPEEDS),
+            default="9600",
+            show_default=True,
+            help=_("option.emulated_baud"),
+        ),
+        click.option("--paced", is_flag=True, help=_("option.paced")),
+        click.option("--rfc2217", is_flag=True, help=_("option.network_serial")),
+    )(body)
+
+
 @command(None, "emulate", "help.emulate")
 @scenario_options
+@_line_options
 @click.option(
     "--directory",
     metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
     help=_("option.directory"),
 )
-def emulate(console: Console, directory: Path | None, **scenario: Any) -> Json:
+def emulate(
+    console: Console, directory: Path | None, baud: str, **scenario: Any
+) -> Json:
     """The result is printed when the bench is up; then it stays until stopped."""
     with tempfile.TemporaryDirectory(prefix="posctl-") as temporary:
-        scene = Scenario(**scenario, answers_after=_ANSWERS_AFTER)
+        scene = Scenario(**scenario, baud=int(baud), answers_after=_ANSWERS_AFTER)
         with Bench(directory or Path(temporary), scene) as bench:
             stopped = until_signal()
             console.result(bench.connect_to())
             if not console.as_json:
-                console.tell("emulate.ready")
-            if not console.as_json:
-                click.echo("\n".join(to_paste(bench)), err=True)
-                tell_answers(console, bench)
+                _tell_use(console, bench)
                 tell_end(console, directory)
             with console.working().silent():
                 while not stopped.wait(0.5):
                     pass
     return {}
+
+
+def _tell_use(console: Console, bench: Bench) -> None:
+    """A change needs a terminal that tells its MID."""
+    if bench.scenario.protocol != "poslink":
+        return console.tell("emulate.up")
+    console.tell("emulate.ready")
+    click.echo("\n".join(to_paste(bench)), err=True)
+    tell_answers(console, bench)
 
 
 def tell_answers(console: Console, bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from typing import Any
 
 import serial
 
@@ -55,7 +56,7 @@ def _group(name: str) -> str:
 class SerialLink:
     """A ByteLink. ``bytes_out`` and ``bytes_in`` count from opening on."""
 
-    def __init__(self, port: serial.Serial, name: str) -> None:
+    def __init__(self, port: Any, name: str) -> None:
         self.name = name
         self.bytes_out = 0
         self.bytes_in = 0
@@ -82,13 +83,16 @@ class SerialLink:
     def write(self, data: bytes, deadline: Deadline) -> None:
         """All bytes, or LinkTimeout ``link.timeout``, LinkFailed ``link.lost``."""
         try:
-            self._port.write_timeout = max(deadline.remaining(), 0.001)
-            self._port.write(data)
+            self._write(data, deadline)
         except serial.SerialTimeoutException:
             raise self._timeout("write", deadline) from None
         except OSError:
             raise LinkFailed("link.lost", link=self.name) from None
         self.bytes_out += len(data)
+
+    def _write(self, data: bytes, deadline: Deadline) -> None:
+        self._port.write_timeout = max(deadline.remaining(), 0.001)
+        self._port.write(data)
 
     def read(self, deadline: Deadline) -> bytes:
         """At least one byte, or LinkTimeout ``link.timeout``, LinkFailed ``link.lost``.
@@ -112,13 +116,13 @@ class SerialLink:
 
     def _waiting(self) -> int:
         try:
-            return self._port.in_waiting
+            return int(self._port.in_waiting)
         except OSError:
             raise LinkFailed("link.lost", link=self.name) from None
 
     def _take(self) -> bytes:
         try:
-            first = self._port.read(1)
+            first = bytes(self._port.read(1))
             return first + self._port.read(self._port.in_waiting) if first else b""
         except (OSError, TypeError):  # TypeError: closed by another thread meanwhile
             raise LinkFailed("link.lost", link=self.name) from None

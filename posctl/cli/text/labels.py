@@ -220,6 +220,7 @@ LABELS: dict[str, str] = {
     "tasks": "open tasks",
     "technician": "technician",
     "terminal": "terminal",
+    "terminal_rfc2217": "terminal (RFC 2217)",
     "terminal_tcp": "terminal (TCP)",
     "terms": "terms",
     "test": "test set-up",

@@ -165,7 +165,12 @@ MESSAGES: dict[str, str] = {
     "option.home": "The folder of the set-up.",
     "option.home.default": "the user's data folder",
     "option.operator": "Who is at work; otherwise the one named at set-up.",
-    "option.port": "The terminal: /dev/ttyUSB0, COM3 or tcp:HOST:PORT.",
+    "option.port": "The terminal: /dev/ttyUSB0, COM3, tcp:HOST:PORT or"
+    " rfc2217://HOST:PORT.",
+    "option.emulated_protocol": "What the terminal speaks.",
+    "option.emulated_baud": "Speed of the terminal's serial line.",
+    "option.paced": "Let bytes on the serial line take the time that they take there.",
+    "option.network_serial": "Offer the serial line over the network too (RFC 2217).",
     "option.reader": "The card reader's exact name, or tcp:HOST:PORT.",
     "option.typed": "Type the new number twice instead of reading a card.",
     "option.pictures": "Folder with the pictures, named by kind: 0025.jpg and so on.",
@@ -491,6 +496,7 @@ MESSAGES: dict[str, str] = {
     " {version}",
     "demo.screen": "terminal's parameter: {mask}, version {version}",
     "demo.direct": "the card is on the direct link, not in a pcscd: {reason}",
+    "emulate.up": "The bench is up. Ctrl-C stops it.",
     "emulate.ready": "The bench is up. Ctrl-C stops it. In another shell:",
 }
 
@@ -524,6 +530,7 @@ WARNINGS = frozenset(
 
 ALWAYS_SAID = frozenset(
     {"approve.shown", "document.wanted", "emulate.answers", "emulate.ready"}
+    | {"emulate.up"}
     | {"emulate.removed", "emulate.kept"}
     | {"rehearse.nothing_changed"}
     | {"preflight.batch", "propose.terms"}

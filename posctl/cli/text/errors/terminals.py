@@ -16,8 +16,8 @@ ERRORS: dict[str, tuple[str, str]] = {
         "check the port's name and the profile's baud rate",
     ),
     "line.address": (
-        "{address} is not tcp:HOST:PORT",
-        "write it like tcp:192.0.2.7:10009",
+        "{address} is not tcp:HOST:PORT or rfc2217://HOST:PORT",
+        "write it like tcp:192.0.2.7:10009 or rfc2217://192.0.2.8:2217",
     ),
     "link.refused": (
         "{link} refuses the connection",
