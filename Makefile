@@ -2,7 +2,7 @@
 PY = .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test lint bench docs vectors soak fresh clean
+.PHONY: demo test lint bench docs vectors soak fuzz fresh clean
 
 demo: .venv/ready
 	$(PY) -m posctl demo
@@ -36,6 +36,11 @@ soak: .venv/ready-to-test
 	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PY) tests/recovery/soak.py \
 	    $(if $(N),--count $(N)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+# Coverage-guided, each decoder for a minute; SECONDS and TARGETS set.
+fuzz: .venv/ready-to-test
+	$(PY) -m pip install --quiet atheris
+	$(PY) tests/fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
 # Both commands of the README in an empty Debian root.
 fresh:
