@@ -7,15 +7,18 @@ the data as they were before, and ETB; it is sent high byte first, and not escap
 from __future__ import annotations
 
 import binascii
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from protocols.errors import LocalError
+from protocols.feeding import ByteFeeder, take_run
 
 EOT, ACK, DC3, NAK, SYN, ETB, CAN = 0x04, 0x06, 0x13, 0x15, 0x16, 0x17, 0x18
 MAX_DATA = 2049
 _SHIFT = 0x20
 _ESCAPED = frozenset({DC3, SYN, ETB})
+_PLAIN = re.compile(rb"[^\x13\x16\x17]+")
 
 
 class Control(IntEnum):
@@ -58,7 +61,7 @@ class Frame:
 Event = Frame | Control
 
 
-class Feeder:
+class Feeder(ByteFeeder[Event]):
     """Bytes in, packets and control bytes out, however the bytes are cut.
 
     ``skipped`` counts bytes that belong to no packet. A new SYN in the data starts
@@ -79,9 +82,12 @@ class Feeder:
         """In the middle of a packet."""
         return self._data is not None
 
-    def feed(self, data: bytes) -> list[Event]:
-        found = (self._byte(byte) for byte in data)
-        return [event for event in found if event is not None]
+    def _run(self, data: bytes, at: int) -> int:
+        if self._data is None or self._escaping or self._check is not None:
+            return 0
+        run = take_run(_PLAIN, data, at, self._data, MAX_DATA)
+        self._taken += run
+        return run
 
     def give_up(self) -> bool:
         """The line fell silent: forget half a packet. True when there was one."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import reduce
 from operator import xor
 
 from protocols.errors import LocalError
+from protocols.feeding import ByteFeeder, take_run
 
 STX, ETX, EOT, ACK, NAK = 0x02, 0x03, 0x04, 0x06, 0x15
 MAX_PAYLOAD = 8192
 """Bytes of a frame: an A18 with 4000 bytes of a file in base64 has some 5400."""
+
+_PLAIN = re.compile(rb"[^\x02\x03]+")
 
 
 class Control(IntEnum):
@@ -46,7 +50,7 @@ class Frame:
 Event = Frame | Control
 
 
-class Feeder:
+class Feeder(ByteFeeder[Event]):
     """Bytes in, frames and control bytes out, however the bytes are cut.
 
     ``skipped`` counts bytes that belong to no frame. A new STX inside a frame starts
@@ -58,9 +62,10 @@ class Feeder:
         self._payload: bytearray | None = None
         self._complete = False
 
-    def feed(self, data: bytes) -> list[Event]:
-        found = (self._byte(byte) for byte in data)
-        return [event for event in found if event is not None]
+    def _run(self, data: bytes, at: int) -> int:
+        if self._payload is None or self._complete:
+            return 0
+        return take_run(_PLAIN, data, at, self._payload, MAX_PAYLOAD)
 
     def _byte(self, byte: int) -> Event | None:
         if self._complete and self._payload is not None:

@@ -7,17 +7,20 @@ message is answered ACK or NAK, a single byte. TCP (chapter 4) carries the APDU 
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
 from protocols.errors import LocalError
+from protocols.feeding import ByteFeeder, take_run
 
 DLE, STX, ETX, ACK, NAK = 0x10, 0x02, 0x03, 0x06, 0x15
 MAX_APDU = 5 + 0xFFFF
 """Control field, extended length field, data (PA00P016 5.2.4)."""
 _EXTENDED = 0xFF
+_PLAIN = re.compile(rb"[^\x10]+")
 CLASSES = frozenset({0x01, 0x04, 0x05, 0x06, 0x08, 0x0F, 0x80, 0x84})
 """First bytes of an APDU (PA00P015 chapter 14)."""
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -74,7 +77,7 @@ class Feeder(Protocol):
         ...
 
 
-class SerialFeeder:
+class SerialFeeder(ByteFeeder[Event]):
     """A Feeder. DLE STX inside a message starts anew, since it cannot be data."""
 
     def __init__(self) -> None:
@@ -84,9 +87,10 @@ class SerialFeeder:
         self._escaped = False
         self._check: bytearray | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
-        found = (self._byte(byte) for byte in data)
-        return [event for event in found if event is not None]
+    def _run(self, data: bytes, at: int) -> int:
+        if self._apdu is None or self._escaped or self._check is not None:
+            return 0
+        return take_run(_PLAIN, data, at, self._apdu, MAX_APDU)
 
     @property
     def inside(self) -> bool:
