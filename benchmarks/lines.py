@@ -62,12 +62,19 @@ def _timed(world: World, protocol: str, bits: int) -> tuple[float, float]:
 # -- many terminals -------------------------------------------------------------------
 
 
-def fleet(count: int) -> dict[str, float]:
+def fleet(count: int) -> tuple[float, float]:
     """In a process of its own: exchanges a second, KiB a terminal."""
     words = [sys.executable, __file__, str(count)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     rate, size = done.stdout.split()
-    return {"exchanges": float(rate), "memory": float(size)}
+    return float(rate), float(size)
 
 
 def _serve(count: int) -> None:
@@ -116,6 +123,8 @@ async def _ask_all(ports: list[int]) -> float:
 
 
 if __name__ == "__main__":
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if sys.argv[1] == "client":
         print(asyncio.run(_ask_all([int(each) for each in sys.stdin.read().split()])))
     else:

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "recovery")]
 
 import framing  # noqa: E402 - beside this file
+import lines  # noqa: E402 - beside this file
 import store  # noqa: E402 - beside this file
 from world import Site  # noqa: E402 - the tests' own way to drive a set-up
 
@@ -210,6 +211,27 @@ def frames() -> list[Row]:
     ]
 
 
+def the_wire() -> list[Row]:
+    """A terminal on a paced pty; under 1.00 would be a bug of the pace."""
+    peer = f"the wire's own time for these bytes at {lines.BAUD} baud"
+    found = lines.against_the_wire().items()
+    return [
+        row(f"identify, settle, read back: {name}", ours, "s", wire, peer)
+        for name, (ours, wire) in found
+    ]
+
+
+def fleets() -> list[Row]:
+    """POSLink A00 on TCP, 20 times each; the client is a process of its own."""
+    rows = []
+    for count in lines.FLEETS:
+        exchanges, memory = lines.fleet(count)
+        name = f"{count} terminals in one process"
+        rows += [row(f"{name}: exchanges", exchanges, "1/s")]
+        rows += [row(f"{name}: memory of each", memory, "KiB")]
+    return rows
+
+
 def a_card() -> list[Row]:
     """By chip through a real pcscd; a process of its own, as a pcscd is for one."""
     found = _apart("card.py")
@@ -235,6 +257,8 @@ BENCHMARKS: tuple[Callable[[], list[Row]], ...] = (
     a_change,
     a_message,
     frames,
+    the_wire,
+    fleets,
     a_card,
     the_event_log,
     a_recovery,

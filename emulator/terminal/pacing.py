@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _TICK = 0.002
 """Seconds: what falls due within one is delivered together."""
+_ROUNDING = 1e-6
+"""Seconds: a timer that was set for a byte must find it due."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,15 @@ class Pace:
             self._timer = None
 
     def _arm(self) -> None:
+        """For the next byte, or a tick on; never past the last byte."""
         due = self._begun + (self._done + 1) * self._each
-        self._timer = self._loop.call_at(max(due, self._loop.time() + _TICK), self._on)
+        last = self._begun + (self._done + len(self._held)) * self._each
+        when = max(due, min(self._loop.time() + _TICK, last))
+        self._timer = self._loop.call_at(when, self._on)
 
     def _on(self) -> None:
         self._timer = None
-        passed = self._loop.time() - self._begun
+        passed = self._loop.time() - self._begun + _ROUNDING
         count = min(int(passed / self._each) - self._done, len(self._held))
         due = bytes(self._held[:count])
         del self._held[:count]

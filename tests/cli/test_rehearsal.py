@@ -124,6 +124,10 @@ def test_what_will_be_asked_is_what_the_real_change_asks(
     assert asks[2] == ["Passphrase of wang"] and "SETTLE" in asks[3][-1]
 
 
+READING = "  …"
+"""A slow machine says that it is still at the real terminal, before the rehearsal."""
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_no_leaves_all_as_it_is_and_every_line_is_marked(site: Site, lang: str) -> None:
     before = hashes(site.home)
@@ -133,7 +137,8 @@ def test_no_leaves_all_as_it_is_and_every_line_is_marked(site: Site, lang: str) 
     played, _blank, after = done.err.rpartition(f"\n{MARK[lang].strip()} ")
     last, _newline, question = after.partition("\n")
     assert played and last and NOTHING[lang] in question
-    unmarked = [n for n in played.split("\n") if not n.startswith(MARK[lang].strip())]
+    lines = [line for line in played.split("\n") if not line.startswith(READING)]
+    unmarked = [line for line in lines if not line.startswith(MARK[lang].strip())]
     assert unmarked == []
     assert "TEST-" in played and "TEST-" not in question + done.out
     assert hashes(site.home) == before

@@ -122,7 +122,9 @@ def test_the_process_list_sees_a_grandchild(tmp_path: Path) -> None:
         ) as process,
         watching(tmp_path) as found,
     ):
-        while not {"cmdline", "environ"} <= {h.partition(":")[0] for h in found.hits}:
+        seen: set[str] = set()
+        while not {"cmdline", "environ"} <= seen:
+            seen = {hit.partition(":")[0] for hit in tuple(found.hits)}
             assert process.poll() is None
         assert process.stdin
         process.stdin.close()
