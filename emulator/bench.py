@@ -41,6 +41,7 @@ from emulator.card.hierarchy import Offer, hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
 from emulator.loop import LoopThread
 from emulator.terminal.core import PAYER, TerminalConfig
+from emulator.terminal.core import PROTOCOLS as PROTOCOLS
 from emulator.terminal.device import EmulatedTerminal, Endpoints
 from protocols.chinaums import Credentials
 from protocols.iso8583 import parameters

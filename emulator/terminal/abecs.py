@@ -13,7 +13,7 @@ from functools import partial
 
 from emulator.terminal.core import TerminalCore
 from emulator.terminal.hostline import HostLine
-from emulator.terminal.ports import Errand, Voice
+from emulator.terminal.ports import Errand, ShownLine, Voice
 from protocols import abecs
 from protocols.abecs import Command, Parameter, Pp, Response, Spe
 from protocols.abecs.records import (
@@ -76,6 +76,9 @@ class AbecsFace:
     def converse(self, *, serial: bool) -> PinpadTalk:
         """It is the same on every line."""
         return PinpadTalk(self)
+
+    def shown(self, *, serial: bool, answers: bool) -> ShownLine:
+        return abecs.Shown(answers=answers)
 
     async def answer(self, request: Command) -> Response:
         """Never fails: a command that does not hold is answered 011, 010 or 019."""

@@ -13,7 +13,7 @@ from emulator.terminal.core import TerminalConfig, TerminalCore
 from emulator.terminal.ecrhub import EcrHubFace
 from emulator.terminal.hostline import Address, HostError, HostLine
 from emulator.terminal.pacing import LineSettings
-from emulator.terminal.ports import ACTIONS, Face, PtyPort, TcpPort
+from emulator.terminal.ports import ACTIONS, Face, PtyPort, Record, TcpPort, Wiring
 from emulator.terminal.poslink import PosLinkFace
 from emulator.terminal.zvt import ZvtFace
 
@@ -55,6 +55,8 @@ class EmulatedTerminal:
         self.face = self._fresh_face()
         self.plugged: Callable[[Endpoints], None] = lambda endpoints: None
         """Told after each start by itself: a pty has another name then."""
+        self.record: Record | None = None
+        """Gets what is said on every line, from the next ``plug`` on."""
         self.core.restart = self._restart
         self._restarting: asyncio.Task[None] | None = None
         self._pty: PtyPort | None = None
@@ -70,15 +72,15 @@ class EmulatedTerminal:
         """The lines anew: another pty, the same TCP port. May be repeated."""
         await self.stop()
         config = self.core.config
+        wiring = Wiring(self.face, self.faults, self._restart, self.record)
         settings = config.line(self.face.stop_bits)
         if config.pty:
-            told = (self.face, self.faults, settings, self._restart)
-            self._pty = PtyPort(*told)
+            self._pty = PtyPort(wiring, settings)
         if config.rfc2217:
-            await self._start_rfc2217(settings)
+            await self._start_rfc2217(wiring, settings)
         if config.tcp:
             port = self._tcp.port if self._tcp else 0
-            self._tcp = TcpPort(self.face, self.faults, self._restart)
+            self._tcp = TcpPort(wiring)
             await self._tcp.start(port)
         return Endpoints(
             self._pty.path if self._pty else None,
@@ -86,12 +88,11 @@ class EmulatedTerminal:
             self.rfc2217.port if self.rfc2217 else None,
         )
 
-    async def _start_rfc2217(self, settings: LineSettings) -> None:
+    async def _start_rfc2217(self, wiring: Wiring, settings: LineSettings) -> None:
         from emulator.terminal.uart import Rfc2217Port  # pyserial: few benches need it
 
         port = self.rfc2217.port if self.rfc2217 else 0
-        told = (self.face, self.faults, settings, self._restart)
-        self.rfc2217 = Rfc2217Port(*told)
+        self.rfc2217 = Rfc2217Port(wiring, settings)
         await self.rfc2217.start(port)
 
     async def stop(self) -> None:

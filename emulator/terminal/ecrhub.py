@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from emulator.terminal.core import TerminalCore
 from emulator.terminal.hostline import HostLine
-from emulator.terminal.ports import Errand, Voice
+from emulator.terminal.ports import Errand, ShownLine, Voice
+from protocols import ecrhub
 from protocols.ecrhub import Answering
 
 
@@ -24,6 +25,9 @@ class EcrHubFace:
     def converse(self, *, serial: bool) -> EcrHubTalk:
         """It is the same on every line."""
         return EcrHubTalk(self)
+
+    def shown(self, *, serial: bool, answers: bool) -> ShownLine:
+        return ecrhub.Shown()
 
     def take(self, messages: list[bytes]) -> None:
         self._core.asked += ["message"] * len(messages)

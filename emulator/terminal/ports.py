@@ -82,12 +82,22 @@ class Unhurried:
         return b""
 
 
+class ShownLine(Protocol):
+    """One direction of a line as people may see it."""
+
+    def feed(self, data: bytes) -> list[str]: ...
+
+
 class Face(Protocol):
     """What of a terminal speaks one protocol, on any number of lines."""
 
     stop_bits: int
 
     def converse(self, *, serial: bool) -> Conversation: ...
+
+    def shown(self, *, serial: bool, answers: bool) -> ShownLine:
+        """What the till says, or what the terminal answers, for people."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -99,12 +109,59 @@ class Circuit:
     cut_power: Callable[[], None]
 
 
+Record = Callable[[str], None]
+"""Gets a line of text for each message: ``>`` from the till, ``<`` to it."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the lines of a terminal have in common."""
+
+    face: Face
+    faults: Faults
+    cut_power: Callable[[], None]
+    record: Record | None = None
+
+    def session(
+        self, *, serial: bool, send: Send, hang_up: Callable[[], None]
+    ) -> Session:
+        """A conversation from its start, on a line that can do these."""
+        opened = partial(self.face.converse, serial=serial)
+        if self.record is None:
+            circuit = Circuit(send, hang_up, self.cut_power)
+            return Session(opened, self.faults, circuit)
+        heard = self._shown(">", self.face.shown(serial=serial, answers=False))
+        told = self._shown("<", self.face.shown(serial=serial, answers=True))
+
+        def send_too(data: bytes) -> None:
+            told(data)
+            send(data)
+
+        circuit = Circuit(send_too, hang_up, self.cut_power)
+        return Session(opened, self.faults, circuit, heard)
+
+    def _shown(self, mark: str, line: ShownLine) -> Send:
+        record = self.record
+
+        def show(data: bytes) -> None:
+            for text in line.feed(data):
+                if record is not None:
+                    record(f"{mark} {text}")
+
+        return show
+
+
 class Session:
-    """Bytes of one line to the face and back."""
+    """Bytes of one line to the face and back; ``heard`` is told what arrives."""
 
     def __init__(
-        self, opened: Callable[[], Conversation], faults: Faults, circuit: Circuit
+        self,
+        opened: Callable[[], Conversation],
+        faults: Faults,
+        circuit: Circuit,
+        heard: Send = lambda data: None,
     ) -> None:
+        self._heard = heard
         self._opened = opened
         self._faults = faults
         self._circuit = circuit
@@ -113,6 +170,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, data: bytes) -> None:
+        self._heard(data)
         out, errands = self._talk.receive(data)
         faults = [self._faults.take(errand.name) for errand in errands]
         instead = [fault for fault in faults if fault and fault.action in NOT_TAKEN]
@@ -187,13 +245,7 @@ class PtyPort:
         OSError: no pty can be had.
     """
 
-    def __init__(
-        self,
-        face: Face,
-        faults: Faults,
-        settings: LineSettings,
-        cut_power: Callable[[], None],
-    ) -> None:
+    def __init__(self, wiring: Wiring, settings: LineSettings) -> None:
         self._speed = _speed(settings.baud)
         self._wrong_baud = settings.wrong_baud
         self._loop = asyncio.get_running_loop()
@@ -202,9 +254,7 @@ class PtyPort:
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         self._unsent = bytearray()
-        opened = partial(face.converse, serial=True)
-        circuit = Circuit(self._send, self.close, cut_power)
-        self._session = Session(opened, faults, circuit)
+        self._session = wiring.session(serial=True, send=self._send, hang_up=self.close)
         pace = settings.seconds_a_byte
         self._inward = Pace(pace, self._session.receive)
         self._outward = Pace(pace, self._queue)
@@ -297,16 +347,8 @@ def noise(data: bytes) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(
-        self,
-        face: Face,
-        faults: Faults,
-        cut_power: Callable[[], None],
-        known: set[asyncio.Transport],
-    ) -> None:
-        self._opened = partial(face.converse, serial=False)
-        self._faults = faults
-        self._cut_power = cut_power
+    def __init__(self, wiring: Wiring, known: set[asyncio.Transport]) -> None:
+        self._wiring = wiring
         self._known = known
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
@@ -314,8 +356,9 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
-        circuit = Circuit(self._send, self._hang_up, self._cut_power)
-        self._session = Session(self._opened, self._faults, circuit)
+        self._session = self._wiring.session(
+            serial=False, send=self._send, hang_up=self._hang_up
+        )
         self._known.add(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -340,7 +383,5 @@ class _Connection(asyncio.Protocol):
 class TcpPort(TcpListener):
     """A face on 127.0.0.1; ``port`` is known after ``start``."""
 
-    def __init__(
-        self, face: Face, faults: Faults, cut_power: Callable[[], None]
-    ) -> None:
-        super().__init__(lambda known: _Connection(face, faults, cut_power, known))
+    def __init__(self, wiring: Wiring) -> None:
+        super().__init__(partial(_Connection, wiring))

@@ -26,7 +26,7 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
-from emulator.terminal.ports import Errand, Unhurried, Voice
+from emulator.terminal.ports import Errand, ShownLine, Unhurried, Voice
 from protocols import poslink
 from protocols.errors import LocalError, RemoteError
 from protocols.poslink import (
@@ -77,6 +77,9 @@ class PosLinkFace:
     def converse(self, *, serial: bool) -> PosLinkTalk:
         """It is the same on every line."""
         return PosLinkTalk(self)
+
+    def shown(self, *, serial: bool, answers: bool) -> ShownLine:
+        return poslink.Shown()
 
     async def answer(self, request: Request) -> Response:
         handler = self._commands.get(request.command, self._unsupported)

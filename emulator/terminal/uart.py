@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
-from serial.rfc2217 import PortManager
-
-from emulator.faults import Faults
 from emulator.tcp import Known, TcpListener, reset
 from emulator.terminal.pacing import LineSettings, Pace
-from emulator.terminal.ports import Circuit, Face, Session, noise
+from emulator.terminal.ports import Wiring, noise
 
 _MODEM_SECONDS = 0.05
 """How soon a client is told of a modem line that changed."""
@@ -85,15 +81,9 @@ class Rfc2217Port(TcpListener):
     """A face behind a serial line of the network, on 127.0.0.1; ``port`` is known
     after ``start``. One client at a time; ``uart`` is of the one that is there."""
 
-    def __init__(
-        self,
-        face: Face,
-        faults: Faults,
-        settings: LineSettings,
-        cut_power: Callable[[], None],
-    ) -> None:
+    def __init__(self, wiring: Wiring, settings: LineSettings) -> None:
         super().__init__(self._connection)
-        self._told = (face, faults, settings, cut_power)
+        self._told = (wiring, settings)
         self._taken: _Client | None = None
 
     def _connection(self, known: Known) -> asyncio.Protocol:
@@ -109,19 +99,10 @@ class Rfc2217Port(TcpListener):
 
 
 class _Client(asyncio.Protocol):
-    def __init__(
-        self,
-        known: Known,
-        face: Face,
-        faults: Faults,
-        settings: LineSettings,
-        cut_power: Callable[[], None],
-    ) -> None:
+    def __init__(self, known: Known, wiring: Wiring, settings: LineSettings) -> None:
         self.gone = False
         self.uart = Uart(settings, self._begin)
-        self._known, self._faults, self._cut_power = known, faults, cut_power
-        self._settings = settings
-        self._opened = partial(face.converse, serial=True)
+        self._known, self._wiring, self._settings = known, wiring, settings
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -133,14 +114,14 @@ class _Client(asyncio.Protocol):
         pace = self._settings.seconds_a_byte
         self._inward = Pace(pace, lambda data: self._session.receive(data))
         self._outward = Pace(pace, self._write)
-        make: Any = PortManager  # it takes whatever has the attributes of a port
-        self._manager = make(self.uart, transport)
+        self._manager = _manager(self.uart, transport)
         self._poll()
 
     def _begin(self) -> None:
         """A conversation from its start."""
-        circuit = Circuit(self._send, self._hang_up, self._cut_power)
-        self._session = Session(self._opened, self._faults, circuit)
+        self._session = self._wiring.session(
+            serial=True, send=self._send, hang_up=self._hang_up
+        )
 
     def data_received(self, data: bytes) -> None:
         arrived = b"".join(self._manager.filter(data))
@@ -178,3 +159,12 @@ class _Client(asyncio.Protocol):
         self._session.close()
         if self._transport is not None:
             self._known.discard(self._transport)
+
+
+def _manager(uart: Uart, transport: asyncio.Transport) -> Any:
+    """pyserial's telnet side, which takes whatever has the attributes of a port. It is
+    imported here because pyserial wants a system that has ports."""
+    from serial.rfc2217 import PortManager
+
+    make: Any = PortManager
+    return make(uart, transport)

@@ -28,7 +28,7 @@ from emulator.terminal.hostline import (
     HostUnreachable,
     HostUntrusted,
 )
-from emulator.terminal.ports import Errand, Voice
+from emulator.terminal.ports import Errand, ShownLine, Voice
 from protocols import zvt
 from protocols.errors import RemoteError
 from protocols.iso8583 import parameters
@@ -183,6 +183,9 @@ class ZvtFace:
 
     def converse(self, *, serial: bool) -> ZvtTalk:
         return ZvtTalk(self, zvt.SERIAL if serial else zvt.TCP)
+
+    def shown(self, *, serial: bool, answers: bool) -> ShownLine:
+        return zvt.Shown(zvt.SERIAL if serial else zvt.TCP)
 
     async def serve(self, command: Apdu, till: Till) -> None:
         """Raises TillGone."""

@@ -13,8 +13,16 @@ from typing import Any
 
 import click
 
-from emulator.bench import BRANCH, CARDS, MID, MOBILE, NEW_NUMBER, Bench, Scenario
-from emulator.terminal.core import PROTOCOLS
+from emulator.bench import (
+    BRANCH,
+    CARDS,
+    MID,
+    MOBILE,
+    NEW_NUMBER,
+    PROTOCOLS,
+    Bench,
+    Scenario,
+)
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.options import SECONDS
