@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from emulator.card.applet import (
 from emulator.card.direct import CardSlot, DirectCardServer
 from emulator.card.hierarchy import Offer, hierarchy
 from emulator.card.pcscd import PcscdUnavailable, PrivatePcscd, available
+from emulator.clock import BenchClock
 from emulator.loop import LoopThread
 from emulator.terminal.core import PAYER, TerminalConfig
 from emulator.terminal.core import PROTOCOLS as PROTOCOLS
@@ -171,15 +171,16 @@ class Bench:
     """Start with ``start`` or ``with``; ``stop`` leaves nothing behind.
 
     ``directory`` gets the CA's certificate, the credentials and the pictures that a
-    set-up is made with, and pcscd's socket. ``clock``, in seconds, is that of the
-    codes that the verification service sends.
+    set-up is made with, and pcscd's socket. ``time`` is that of every host; ``clock``,
+    in seconds, of the codes that the verification service sends, where it is another.
     """
 
     directory: Path
     scenario: Scenario = field(default_factory=Scenario)
     ledger: Ledger = field(default_factory=Ledger)
     no_pcscd: str | None = None
-    clock: Callable[[], float] = time.monotonic
+    time: BenchClock = field(default_factory=BenchClock)
+    clock: Callable[[], float] | None = None
 
     def start(self) -> Bench:
         """Raises OSError where no port or pty can be had, ValueError for a speed or
@@ -238,12 +239,13 @@ class Bench:
             [Accesser(issued, frozenset(self.ledger.merchants))],
             authority,
             course=Course(third, 2 * third, scenario.audit),
+            clock=self.time,
         )
         self.verification_token = secrets.token_hex(16)
         self.verification = VerificationFace(
             self.ledger,
             self.verification_token,
-            clock=self.clock,
+            clock=self.clock or self.time,
             fixed={MOBILE: SMS_CODE},
         )
         self.provider.add(self.verification)
@@ -284,7 +286,8 @@ class Bench:
     def _start_terminal(self) -> None:
         loop = LoopThread()
         self._stack.callback(loop.stop)
-        self.host = IsoHost(self.ledger, ca_keys=hierarchy().downloads())
+        keys = hierarchy().downloads()
+        self.host = IsoHost(self.ledger, ca_keys=keys, now=self.time.now)
         loop.run(self.host.start())
         self._stack.callback(lambda: loop.run(self.host.stop()))
         self.loop = loop
@@ -359,10 +362,11 @@ class Bench:
         self._stack.callback(self.cards.stop)
         self.reader = self.cards.address
 
-    def card_profile(self) -> CardProfile | None:
-        """The scenario's card, with a chip that proves itself."""
-        bare = CARDS[self.scenario.card]
-        offer, wrong = _PROOFS.get(self.scenario.card, ("dda", ""))
+    def card_profile(self, kind: str | None = None) -> CardProfile | None:
+        """The scenario's card, or one of ``CARDS``, with a chip that proves itself."""
+        kind = kind or self.scenario.card
+        bare = CARDS[kind]
+        offer, wrong = _PROOFS.get(kind, ("dda", ""))
         return hierarchy().personalise(bare, offer, wrong) if bare else None
 
     # -- between two tries on one bench ---------------------------------------

@@ -2,17 +2,8 @@
 
 Each company is a face (``emulator.acquirer.faces``), found by the path of a request.
 
-Faults it knows (``service`` names the call as its face does, as in ``alter_sign``):
-    refuse_before   cut the connection; nothing is done
-    reset           reset the connection (RST); nothing is done
-    hold            answer nothing for ``seconds``, then cut; nothing is done
-    drop_answer     do it, then cut the connection
-    delay           do it, answer after ``seconds``
-    drip            do it, answer a byte every ``seconds``
-    duplicate_answer  do it, send the answer twice
-    garbage         do it, answer ``body`` in place of the answer
-    http_500        answer status 500; nothing is done
-    busy            answer as the company does when overloaded; nothing is done
+Faults it knows are in ``TOLD`` (``service`` names the call as its face does, as in
+``alter_sign``).
 """
 
 from __future__ import annotations
@@ -40,20 +31,19 @@ from emulator.acquirer.notices import Notify
 from emulator.acquirer.rules import Rules
 from emulator.faults import Fault, Faults
 
-ACTIONS = frozenset(
-    {
-        "refuse_before",
-        "reset",
-        "hold",
-        "drop_answer",
-        "delay",
-        "drip",
-        "duplicate_answer",
-        "garbage",
-        "http_500",
-        "busy",
-    }
-)
+TOLD = {
+    "refuse_before": "cut the connection; nothing is done",
+    "reset": "reset the connection (RST); nothing is done",
+    "hold": "answer nothing for ``seconds``, then cut; nothing is done",
+    "drop_answer": "do it, then cut the connection",
+    "delay": "do it, answer after ``seconds``",
+    "drip": "do it, answer a byte every ``seconds``",
+    "duplicate_answer": "do it, send the answer twice",
+    "garbage": "do it, answer ``body`` in place of the answer",
+    "http_500": "answer status 500; nothing is done",
+    "busy": "answer as the company does when overloaded; nothing is done",
+}
+ACTIONS = frozenset(TOLD)
 # Hexadecimal of a 2 MB picture in base64, and what stands around it.
 _BODY_LIMIT = 5 * 1024 * 1024
 _TICK = 0.05
