@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 _TICK = 0.002
 """Seconds: what falls due within one is delivered together."""
-_ROUNDING = 1e-6
-"""Seconds: a timer that was set for a byte must find it due."""
+_EARLY = 0.0005
+"""Seconds: the event loop rounds a wait up to a whole millisecond; half of one less
+makes it as often early as late, and the schedule is absolute all the same."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ class Pace:
         due = self._begun + (self._done + 1) * self._each
         last = self._begun + (self._done + len(self._held)) * self._each
         when = max(due, min(self._loop.time() + _TICK, last))
-        self._timer = self._loop.call_at(when, self._on)
+        self._timer = self._loop.call_at(when - _EARLY, self._on)
 
     def _on(self) -> None:
         self._timer = None
-        passed = self._loop.time() - self._begun + _ROUNDING
+        passed = self._loop.time() - self._begun + _EARLY + 1e-6
         count = min(int(passed / self._each) - self._done, len(self._held))
         due = bytes(self._held[:count])
         del self._held[:count]
