@@ -23,15 +23,15 @@ from emulator.bench import (
     Bench,
     Scenario,
 )
+from emulator.benchfile import BenchFile, read_bench
 from posctl.cli.command import command, options
 from posctl.cli.console import Console
 from posctl.cli.options import SECONDS
 from posctl.cli.text.messages import _
 from posctl.model.canonical import Json
+from posctl.model.errors import UsageError
 
 _SPEEDS = ("1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200")
-_ANSWERS_AFTER = 0.02
-"""Seconds: whoever tries his own program on the bench gets what a real one gives."""
 
 
 def scenario_options(body: Any) -> Any:
@@ -88,18 +88,32 @@ def _line_options(body: Any) -> Any:
 @scenario_options
 @_line_options
 @click.option(
+    "--bench",
+    "bench_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=_("option.bench"),
+)
+@click.option(
     "--directory",
     metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
     help=_("option.directory"),
 )
 def emulate(
-    console: Console, directory: Path | None, baud: str, **scenario: Any
+    console: Console,
+    directory: Path | None,
+    bench_file: Path | None,
+    baud: str,
+    **scenario: Any,
 ) -> Json:
     """The result is printed when the bench is up; then it stays until stopped."""
+    told = _read(bench_file)
+    typed = _typed({**scenario, "baud": int(baud)})
     with tempfile.TemporaryDirectory(prefix="posctl-") as temporary:
-        scene = Scenario(**scenario, baud=int(baud), answers_after=_ANSWERS_AFTER)
+        scene = Scenario(**{**told.scenario(), **typed})
         with Bench(directory or Path(temporary), scene) as bench:
+            told.arm(bench)
             stopped = until_signal()
             console.result(bench.connect_to())
             if not console.as_json:
@@ -109,6 +123,27 @@ def emulate(
                 while not stopped.wait(0.5):
                     pass
     return {}
+
+
+def _read(path: Path | None) -> BenchFile:
+    """Raises UsageError ``bench.file``."""
+    if path is None:
+        return BenchFile()
+    try:
+        return read_bench(path)
+    except (ValueError, OSError) as error:
+        raise UsageError("bench.file", file=path, reason=error) from None
+
+
+def _typed(scenario: dict[str, Any]) -> dict[str, Any]:
+    """Those options that somebody gave: they count before the file."""
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return {
+        name: value
+        for name, value in scenario.items()
+        if context.get_parameter_source(name) is not default
+    }
 
 
 def _tell_use(console: Console, bench: Bench) -> None:

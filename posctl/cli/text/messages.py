@@ -169,6 +169,7 @@ MESSAGES: dict[str, str] = {
     " rfc2217://HOST:PORT.",
     "option.emulated_protocol": "What the terminal speaks.",
     "option.emulated_baud": "Speed of the terminal's serial line.",
+    "option.bench": "What is on the bench, from a file (examples/bench.toml).",
     "option.paced": "Let bytes on the serial line take the time that they take there.",
     "option.network_serial": "Offer the serial line over the network too (RFC 2217).",
     "option.reader": "The card reader's exact name, or tcp:HOST:PORT.",

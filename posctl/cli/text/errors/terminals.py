@@ -35,6 +35,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "unknown protocol {protocol}; known: {known}",
         "mend the profile",
     ),
+    "bench.file": (
+        "{file} is no description of a bench: {reason}",
+        "compare it with examples/bench.toml",
+    ),
     "terminal.plugin": (
         "the plug-in for protocol {name} cannot be loaded ({reason})",
         "install it again, or ask who made it",
