@@ -22,15 +22,17 @@ _DONE = re.compile(r"Done (\d+) runs|stat::number_of_executed_units: (\d+)")
 
 
 def main() -> int:
-    from targets import TARGETS
-
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--only", help=argparse.SUPPRESS)
-    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []])
+    parser.add_argument("targets", nargs="*")
     told = parser.parse_args()
     if told.only:
         return _run(told.only, told.seconds)
+    from targets import TARGETS
+
+    if unknown := set(told.targets) - set(TARGETS):
+        parser.error(f"no such target: {', '.join(unknown)}; {', '.join(TARGETS)}")
     names = told.targets or list(TARGETS)
     finds = [name for name in names if not _apart(name, told.seconds)]
     print(f"{len(names)} targets, finds in: {', '.join(finds) or 'none'}")
@@ -43,13 +45,17 @@ def _apart(name: str, seconds: int) -> bool:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     found = _DONE.findall(done.stderr)
     runs = next((a or b for a, b in reversed(found)), "?")
-    print(f"{name:20} {runs:>10} executions", flush=True)
+    guided = "no interesting inputs" not in done.stderr
+    told = "" if guided else "  (NOT guided: nothing is instrumented)"
+    print(f"{name:20} {runs:>10} executions{told}", flush=True)
     if done.returncode:
         print(done.stderr[-3000:])
     return done.returncode == 0
 
 
 def _run(name: str, seconds: int) -> int:
+    """``protocols`` is imported here first of all: what is loaded already cannot be
+    instrumented."""
     import atheris
 
     with atheris.instrument_imports(include=["protocols"]):

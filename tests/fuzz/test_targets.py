@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from targets import TARGETS, seeds
 
-FOUND: dict[str, list[str]] = {}
+FOUND: dict[str, list[str]] = {"zvt-message": ["0a00ff0000"]}
 """By target, bytes that once broke it."""
 
 
